@@ -1,0 +1,99 @@
+"""What a finished request measured, and all that a screen shows at one instant."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from edgeinfer.usage import TokenUsage
+
+RequestState = Literal["waiting", "running", "finished", "failed", "cancelled"]
+ServiceState = Literal["loading", "ready", "restarting", "failed"]
+EnergySource = Literal["measured", "modelled", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyUse:
+    """Energy of one request or of many, in joules.
+
+    `joules` None means that nothing can be said. `low_joules` and `high_joules` bound a modelled value and are None
+    for a measured one. `coverage` says what the meter sees: "package", "system", "board" or "modelled".
+    """
+
+    joules: float | None
+    source: EnergySource
+    meter: str
+    coverage: str
+    low_joules: float | None = None
+    high_joules: float | None = None
+
+    def per_token(self, completion_tokens: int) -> float | None:
+        """Joules per generated token; None without energy or without a token."""
+        if self.joules is None or completion_tokens == 0:
+            return None
+        return self.joules / completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One column of the money comparison."""
+
+    label: str
+    usd: Decimal | None
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMetrics:
+    """One request as a receipt or a table row shows it; times in seconds, None where not reached."""
+
+    request_id: str
+    model: str
+    quantization: str
+    state: RequestState
+    usage: TokenUsage
+    queue_s: float | None = None
+    ttft_s: float | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    finish_reason: str | None = None
+    energy: EnergyUse | None = None
+    costs: tuple[CostLine, ...] = ()
+
+    @property
+    def decode_tokens_per_s(self) -> float | None:
+        """Generated tokens after the first, per second of decode."""
+        if not self.decode_s or self.usage.completion_tokens < 2:
+            return None
+        return (self.usage.completion_tokens - 1) / self.decode_s
+
+    @property
+    def prefill_tokens_per_s(self) -> float | None:
+        """Prompt tokens that were computed, not reused, per second of prefill."""
+        computed = self.usage.prompt_tokens - self.usage.cached_tokens
+        return computed / self.prefill_s if self.prefill_s and computed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a screen shows at one instant.
+
+    `history` holds generated tokens per second, one value a second, oldest first, at most 120.
+    """
+
+    state: ServiceState
+    model: str
+    quantization: str
+    endpoint: str | None
+    device: str
+    uptime_s: float
+    tokens_per_s: float
+    history: tuple[float, ...]
+    energy: EnergyUse
+    power_w: float | None
+    usage: TokenUsage
+    costs: tuple[CostLine, ...]
+    verdict: str
+    worker_restarts: int
+    running: int
+    waiting: int
+    requests: tuple[RequestMetrics, ...]
