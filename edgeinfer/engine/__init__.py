@@ -1,0 +1,1 @@
+"""Tokens: sequences, their schedule, and the native library that computes them."""
