@@ -1,0 +1,1 @@
+"""The process boundary: one supervised child process a loaded model."""
