@@ -1,0 +1,1 @@
+"""Money: what an answer's electricity costs here, and its tokens elsewhere."""

@@ -1,0 +1,1 @@
+"""Joules: which sensor this machine offers, what it counts, and whose tokens they were."""
