@@ -1,0 +1,1 @@
+"""Sets up the project folder: environment, engine, libraries; standard library only."""
