@@ -1,5 +1,6 @@
 """What a finished request measured, and all that a screen shows at one instant."""
 
+from collections import deque
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -97,3 +98,37 @@ class Snapshot:
     running: int
     waiting: int
     requests: tuple[RequestMetrics, ...]
+
+
+HISTORY_S = 120
+
+
+class TokenRate:
+    """Tokens a second, counted in whole seconds of a clock that its caller reads."""
+
+    def __init__(self, started_s: float) -> None:
+        self._second = int(started_s)
+        self._current = 0
+        self._history: deque[float] = deque(maxlen=HISTORY_S)
+
+    def add(self, tokens: int, now_s: float) -> None:
+        """`tokens` were generated at `now_s`."""
+        self._advance(now_s)
+        self._current += tokens
+
+    def current(self, now_s: float) -> float:
+        """Tokens of the last full second."""
+        self._advance(now_s)
+        return self._history[-1] if self._history else 0.0
+
+    def history(self, now_s: float) -> tuple[float, ...]:
+        """One value a second, oldest first, the running second left out."""
+        self._advance(now_s)
+        return tuple(self._history)
+
+    def _advance(self, now_s: float) -> None:
+        elapsed = min(int(now_s) - self._second, HISTORY_S)
+        for _ in range(elapsed):
+            self._history.append(float(self._current))
+            self._current = 0
+        self._second = max(self._second, int(now_s))

@@ -6,6 +6,9 @@ from typing import Literal
 
 from edgeinfer.device.host import BatteryReading, CoreCount, MemoryReading
 from edgeinfer.energy.reading import EnergyReading
+from edgeinfer.engine.runner import ModelFacts
+from edgeinfer.engine.sequence import Batch, BatchItem, StepOutput
+from edgeinfer.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,3 +110,84 @@ class ReplayMeter:
     def close(self) -> None:
         """Remember that the meter was closed."""
         self.closed = True
+
+
+class ScriptedRunner:
+    """A ModelRunner without a model: a token is a byte, and answers follow a script.
+
+    The prompt's bytes are its tokens. A slot answers with `answers[prompt]` (or with the prompt itself), then token 0,
+    which ends it. `batches` keeps what was run, `fails_on` names a prompt whose first step raises EngineError.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[bytes, bytes] | None = None,
+        *,
+        slots: int = 2,
+        context_tokens: int = 64,
+        fails_on: bytes | None = None,
+    ) -> None:
+        self._answers = dict(answers or {})
+        self._fails_on = fails_on
+        self._prompts: dict[int, bytes] = {}
+        self.cells: dict[int, list[int]] = {}
+        self.batches: list[Batch] = []
+        self.closed = False
+        self.facts = ModelFacts(
+            name="scripted",
+            quantization="none",
+            parameters=0,
+            size_bytes=0,
+            context_tokens=context_tokens,
+            trained_context_tokens=context_tokens,
+            slots=slots,
+            chat_template=None,
+            bos_text="",
+            eos_text="",
+            variant="none",
+            threads=1,
+        )
+        self.end_tokens = frozenset({0})
+        self.special_texts: tuple[str, ...] = ("<|end|>",)
+        self.reuses_prefixes = True
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """The text's bytes; control tokens and special texts do not exist here."""
+        del add_special, parse_special
+        return list(text.encode())
+
+    def token_piece(self, token: int) -> bytes:
+        """The byte; nothing for the token that ends."""
+        return bytes([token]) if token else b""
+
+    def run(self, batch: Batch) -> StepOutput:
+        """Follow the script; raises EngineError for the prompt that fails."""
+        self.batches.append(batch)
+        for admission in batch.admissions:
+            self._prompts[admission.slot] = bytes(admission.prompt_tokens)
+            del self.cells.setdefault(admission.slot, [])[admission.keep_tokens :]
+        for item in batch.items:
+            self._compute(item)
+        return StepOutput(tuple(self._next_token(item) for item in batch.items if item.samples))
+
+    def reset(self) -> None:
+        """Drop every cell."""
+        self.cells.clear()
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+
+    def _compute(self, item: BatchItem) -> None:
+        if self._prompts[item.slot] == self._fails_on:
+            raise EngineError("The script says that this step fails.")
+        cells = self.cells[item.slot]
+        if item.start != len(cells):
+            raise ValueError(f"slot {item.slot} holds {len(cells)} cells, not {item.start}")
+        cells.extend(item.tokens)
+
+    def _next_token(self, item: BatchItem) -> int:
+        prompt = self._prompts[item.slot]
+        answer = self._answers.get(prompt, prompt)
+        position = len(self.cells[item.slot]) - len(prompt)
+        return answer[position] if position < len(answer) else 0

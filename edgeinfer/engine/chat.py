@@ -1,14 +1,16 @@
 """Messages to prompt text, by the chat template that a model file carries: foreign code, run in a bounded sandbox."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from jinja2 import Template, TemplateError
+from jinja2 import Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from edgeinfer.errors import InvalidRequestError, ModelFileError
 
@@ -37,6 +39,12 @@ class _BoundedEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox with limits on what one operation may produce."""
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
+    concat = staticmethod(lambda parts: _bounded_join(parts))
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """`a ~ b` becomes `[a, b] | join`, whose length is watched."""
+        tree: nodes.Template = _JoinInsteadOfConcat().visit(super()._parse(source, name, filename))
+        return tree
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's signature
         if operator == "*":
@@ -44,6 +52,10 @@ class _BoundedEnvironment(ImmutableSandboxedEnvironment):
         if operator == "**" or (operator == "%" and isinstance(left, str)):
             raise TemplateError(f"the operator {operator} is not allowed here")
         return _bounded(super().call_binop(context, operator, left, right))
+
+    def wrap_str_format(self, value: Any) -> None:  # noqa: ANN401, ARG002 - Jinja's signature
+        """No sandboxed str.format: a width alone can ask for gigabytes."""
+        return
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - Jinja's signature
         if isinstance(obj, str) and attr in _REFUSED_METHODS:
@@ -57,6 +69,16 @@ class _BoundedEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(owner, str) and name == "join" and args:
             return _bounded_join(args[0], owner)
         return _bounded(super().call(context, obj, *args, **kwargs))
+
+
+class _JoinInsteadOfConcat(NodeTransformer):
+    """Rewrites the one string operator that the sandbox cannot intercept."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        return nodes.Filter(
+            nodes.List(node.nodes), "join", [], [], None, None, lineno=node.lineno, environment=node.environment
+        )
 
 
 @dataclass(frozen=True)
@@ -147,11 +169,16 @@ _MARK_OPEN, _MARK_CLOSE = "\ue0f0", "\ue0f1"
 
 
 def _guard(content: str, special_texts: Sequence[str], literals: list[str]) -> str:
-    for special in (*special_texts, _MARK_OPEN, _MARK_CLOSE):
-        if special and special in content:
-            literals.append(special)
-            content = content.replace(special, f"{_MARK_OPEN}{len(literals) - 1}{_MARK_CLOSE}")
-    return content
+    suspects = [text for text in (*special_texts, _MARK_OPEN, _MARK_CLOSE) if text and text in content]
+    if not suspects:
+        return content
+
+    def mark(match: re.Match[str]) -> str:
+        literals.append(match.group())
+        return f"{_MARK_OPEN}{len(literals) - 1}{_MARK_CLOSE}"
+
+    longest_first = sorted(suspects, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), mark, content)
 
 
 def _split_literals(rendered: str, literals: Sequence[str]) -> list[tuple[str, bool]]:
