@@ -35,7 +35,9 @@ class Paths:
 def default_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """The folders named by EDGEINFER_HOME, or the operating system's."""
     named = environ.get(HOME_VARIABLE)
-    return Paths(Path(named).expanduser() if named else user_data_path("edgeinfer", appauthor=False))
+    return Paths(
+        Path(named).expanduser() if named else user_data_path("edgeinfer", appauthor=False)
+    )
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -15,7 +15,8 @@ from edgeinfer.errors import EdgeinferError
 from edgeinfer.metrics import RequestMetrics, RequestState, ServiceState, Snapshot, TokenRate
 from edgeinfer.usage import TokenUsage
 from edgeinfer.worker.failures import to_error
-from edgeinfer.worker.protocol import Failed, Generate, Progress, Work
+from edgeinfer.worker.policy import WatchPolicy
+from edgeinfer.worker.protocol import Failed, Generate, Progress, Start, Work
 from edgeinfer.worker.supervisor import Supervisor, WorkerState
 
 RECENT_REQUESTS = 50
@@ -62,6 +63,16 @@ class ServiceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What the store and the catalogue say of a model; `created_s` is Unix time of its file."""
+
+    model_id: str
+    name: str
+    description: str
+    created_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a service is told of its place: the clock it uses, the device's label, and its URL if it has one."""
 
@@ -91,18 +102,17 @@ class ServiceLike(Protocol):
 class Service:
     """Owns a supervised worker and its accounts; safe to use from any thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that only the composition root puts together
         self,
-        info: ServiceInfo,
-        supervisor: Supervisor,
+        start: Start,
+        identity: Identity,
         *,
-        energy: EnergyBook,
+        open_energy: Callable[[Supervisor], EnergyBook],
         cost_model: CostModel,
         surroundings: Surroundings,
+        policy: WatchPolicy | None = None,
     ) -> None:
-        self._info = info
-        self._supervisor = supervisor
-        self._energy = energy
+        self._identity = identity
         self._cost_model = cost_model
         self._surroundings = surroundings
         self._clock = surroundings.clock
@@ -113,24 +123,38 @@ class Service:
         self._recent: deque[RequestMetrics] = deque(maxlen=RECENT_REQUESTS)
         self._usage = TokenUsage()
         self._finished = 0
+        self._supervisor = Supervisor(start, policy=policy, on_work=self._note_work)
+        self._energy = open_energy(self._supervisor)
 
     @property
     def info(self) -> ServiceInfo:
-        return self._info
+        """The model as it was loaded; waits for the first load."""
+        return self.wait_ready()
 
-    def note_work(self, work: Work) -> None:
-        """One step of the worker; to be passed to the supervisor as its work listener."""
-        self._energy.note_work(
-            {request_id: attribution.Work(prefill, decode) for request_id, prefill, decode in work.items}
+    def wait_ready(self) -> ServiceInfo:
+        """Block until the model is loaded; raises the load's error."""
+        ready = self._supervisor.ready or self._supervisor.wait_ready()
+        identity = self._identity
+        return ServiceInfo(
+            model_id=identity.model_id,
+            name=identity.name,
+            description=identity.description,
+            quantization=ready.quantization,
+            parameters=ready.parameters,
+            size_bytes=ready.size_bytes,
+            context_tokens=ready.context_tokens,
+            slots=ready.slots,
+            threads=ready.threads,
+            variant=ready.variant,
+            sandbox=ready.sandbox,
+            created_s=identity.created_s,
         )
-        with self._lock:
-            self._rate.add(sum(decode for _, _, decode in work.items), self._clock())
 
     def submit(self, request: Generate, listener: UpdateListener) -> None:
         metrics = RequestMetrics(
             request_id=request.request_id,
-            model=self._info.model_id,
-            quantization=self._info.quantization,
+            model=self.info.model_id,
+            quantization=self.info.quantization,
             state="waiting",
             usage=TokenUsage(),
         )
@@ -172,8 +196,8 @@ class Service:
             active = sorted(self._active.values(), key=lambda m: m.state == "waiting")
             return Snapshot(
                 state=_SERVICE_STATES[self._supervisor.state],
-                model=self._info.name,
-                quantization=self._info.quantization,
+                model=self.info.name,
+                quantization=self.info.quantization,
                 endpoint=self._surroundings.endpoint,
                 device=self._surroundings.device,
                 uptime_s=now - self._opened_s,
@@ -189,6 +213,17 @@ class Service:
                 waiting=self._supervisor.num_waiting,
                 requests=(*active, *self._recent),
             )
+
+    def _note_work(self, work: Work) -> None:
+        """One step of the worker, on its reader's thread."""
+        self._energy.note_work(
+            {
+                request_id: attribution.Work(prefill, decode)
+                for request_id, prefill, decode in work.items
+            }
+        )
+        with self._lock:
+            self._rate.add(sum(decode for _, _, decode in work.items), self._clock())
 
     def close(self) -> None:
         """End the worker and the meter; running requests get a final error."""

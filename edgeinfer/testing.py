@@ -1,14 +1,21 @@
 """Fakes that ship, so that every program built on edgeinfer can be tested without the hardware."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from queue import SimpleQueue
 from typing import Literal
 
 from edgeinfer.device.host import BatteryReading, CoreCount, MemoryReading
 from edgeinfer.energy.reading import EnergyReading
 from edgeinfer.engine.runner import ModelFacts
 from edgeinfer.engine.sequence import Batch, BatchItem, StepOutput
-from edgeinfer.errors import EngineError
+from edgeinfer.errors import EdgeinferError, EngineError
+from edgeinfer.metrics import CostLine, EnergyUse, RequestMetrics, ServiceState, Snapshot
+from edgeinfer.service import Delta, Receipt, ServiceInfo, UpdateListener
+from edgeinfer.usage import TokenUsage
+from edgeinfer.worker.protocol import FinishReason, Generate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,3 +198,117 @@ class ScriptedRunner:
         answer = self._answers.get(prompt, prompt)
         position = len(self.cells[item.slot]) - len(prompt)
         return answer[position] if position < len(answer) else 0
+
+
+SCRIPTED_MODEL = ServiceInfo(
+    model_id="scripted-0.1b",
+    name="Scripted 0.1B",
+    description="Answers by heart.",
+    quantization="Q4_K_M",
+    parameters=100_000_000,
+    size_bytes=60_000_000,
+    context_tokens=2048,
+    slots=2,
+    threads=2,
+    variant="x64",
+    sandbox="none",
+    created_s=1_790_000_000,
+)
+SCRIPTED_ENERGY = EnergyUse(6.0, "measured", "replay", "package")
+
+ScriptStep = str | EdgeinferError | threading.Event
+
+
+class ScriptedService:
+    """A ServiceLike without a model: a script answers every request, on a thread of its own.
+
+    A step is text of one token, an error that ends the answer, or an event to wait for. What
+    arrives can be taken from `submitted` and `cancelled`. `refusal` is raised by submit().
+    """
+
+    def __init__(
+        self,
+        script: Sequence[ScriptStep] = ("Hello", " world"),
+        *,
+        refusal: EdgeinferError | None = None,
+        state: ServiceState = "ready",
+        finish_reason: FinishReason = "stop",
+    ) -> None:
+        self.info = SCRIPTED_MODEL
+        self.submitted: SimpleQueue[Generate] = SimpleQueue()
+        self.cancelled: SimpleQueue[str] = SimpleQueue()
+        self._script = tuple(script)
+        self._refusal = refusal
+        self._state = state
+        self._finish_reason = finish_reason
+        self._listeners: dict[str, UpdateListener] = {}
+
+    def submit(self, request: Generate, listener: UpdateListener) -> None:
+        """Start the script."""
+        if self._refusal:
+            raise self._refusal
+        self._listeners[request.request_id] = listener
+        threading.Thread(target=self._play, args=(request.request_id,), daemon=True).start()
+        self.submitted.put(request)
+
+    def cancel(self, request_id: str) -> None:
+        """End the script with a receipt that says "cancelled"."""
+        self._finish(request_id, scripted_receipt(request_id, TokenUsage(7, 2, 0), "cancelled"))
+        self.cancelled.put(request_id)
+
+    def snapshot(self) -> Snapshot:
+        """An idle service in the given state."""
+        return Snapshot(
+            state=self._state,
+            model=self.info.name,
+            quantization=self.info.quantization,
+            endpoint=None,
+            device="a test",
+            uptime_s=60.0,
+            tokens_per_s=0.0,
+            history=(),
+            energy=SCRIPTED_ENERGY,
+            power_w=None,
+            usage=TokenUsage(),
+            costs=(),
+            verdict="",
+            worker_restarts=0,
+            running=0,
+            waiting=0,
+            requests=(),
+        )
+
+    def _play(self, request_id: str) -> None:
+        usage = TokenUsage(prompt_tokens=7, cached_tokens=2)
+        for step in self._script:
+            if isinstance(step, EdgeinferError):
+                self._finish(request_id, step)
+            elif isinstance(step, threading.Event):
+                step.wait()
+            elif listener := self._listeners.get(request_id):
+                usage += TokenUsage(completion_tokens=1)
+                listener(Delta(request_id, step, usage))
+        self._finish(request_id, scripted_receipt(request_id, usage, self._finish_reason))
+
+    def _finish(self, request_id: str, end: Receipt | EdgeinferError) -> None:
+        if listener := self._listeners.pop(request_id, None):
+            listener(end)
+
+
+def scripted_receipt(request_id: str, usage: TokenUsage, finish_reason: FinishReason) -> Receipt:
+    """The receipt that a ScriptedService hands out: 6 J measured, 50 ms to the first token."""
+    metrics = RequestMetrics(
+        request_id=request_id,
+        model=SCRIPTED_MODEL.model_id,
+        quantization=SCRIPTED_MODEL.quantization,
+        state="cancelled" if finish_reason == "cancelled" else "finished",
+        usage=usage,
+        queue_s=0.01,
+        ttft_s=0.05,
+        prefill_s=0.04,
+        decode_s=0.1,
+        finish_reason=finish_reason,
+        energy=SCRIPTED_ENERGY,
+        costs=(CostLine("this machine", Decimal("0.0000005"), "6 J at $0.30 a kWh"),),
+    )
+    return Receipt(metrics, "This machine is cheaper.", ("electricity at $0.30 a kWh",))

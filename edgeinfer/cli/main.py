@@ -75,7 +75,11 @@ def main() -> NoReturn:
     except EdgeinferError as error:
         sys.exit(_fail(str(error), error.hint, error.exit_code))
     except click.ClickException as error:
-        sys.exit(_fail(error.format_message(), "Run with --help to see what is possible.", error.exit_code))
+        sys.exit(
+            _fail(
+                error.format_message(), "Run with --help to see what is possible.", error.exit_code
+            )
+        )
     except (KeyboardInterrupt, click.Abort):
         sys.exit(_fail("Interrupted.", None, EXIT_INTERRUPTED))
     except BrokenPipeError:

@@ -1,6 +1,8 @@
 """How results look on a terminal and as JSON."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
@@ -12,7 +14,8 @@ from typing import Any
 import click
 import msgspec
 
-from edgeinfer.metrics import EnergyUse, RequestMetrics
+from edgeinfer.accounting import LOCAL_LABEL
+from edgeinfer.metrics import CostLine, EnergyUse, RequestMetrics
 from edgeinfer.service import Receipt
 from edgeinfer.units import format_joules, format_seconds, format_usd
 
@@ -42,8 +45,14 @@ def print_pairs(rows: Iterable[tuple[str, str]], *, err: bool = False) -> None:
     """Labels in one column, values in the next."""
     rows = list(rows)
     width = max((len(label) for label, _ in rows), default=0)
+    columns = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
     for label, value in rows:
-        click.echo(f"  {label:<{width}}  {value}", err=err)
+        indent = " " * (width + 4)
+        lines = textwrap.wrap(
+            value, columns, initial_indent=indent, subsequent_indent=indent, break_long_words=False
+        )
+        text = "\n".join(lines or [indent])
+        click.echo(f"  {label:<{width}}{text[width + 2 :]}", err=err)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -65,11 +74,16 @@ def print_receipt(receipt: Receipt) -> None:
             ("Tokens", describe_tokens(metrics)),
             ("Speed", describe_speed(metrics)),
             ("Energy", describe_energy(metrics.energy, metrics.usage.completion_tokens)),
-            *((f"Cost, {line.label}", f"{format_usd(line.usd)} ({line.basis})") for line in metrics.costs),
+            *(("Cost", f"{format_usd(line.usd)} {_place(line)}") for line in metrics.costs),
             ("Verdict", receipt.verdict),
         ],
         err=True,
     )
+
+
+def _place(line: CostLine) -> str:
+    where = "on" if line.label == LOCAL_LABEL else "at"
+    return f"{where} {line.label}: {line.basis}"
 
 
 def describe_tokens(metrics: RequestMetrics) -> str:

@@ -33,13 +33,25 @@ def _rows(profile: DeviceProfile) -> list[tuple[str, str]]:
     rows = [
         ("System", " in ".join(part for part in (profile.os_name, profile.machine) if part)),
         ("CPU", f"{cpu.name}, {cpu.cores_label}, {cpu.isa_label or cpu.architecture}"),
-        ("Memory", f"{format_bytes(memory.budget_bytes)} free of {format_bytes(memory.capacity_bytes)}"),
+        (
+            "Memory",
+            f"{format_bytes(memory.budget_bytes)} free of {format_bytes(memory.capacity_bytes)}",
+        ),
         ("Bandwidth", _bandwidth(profile)),
         ("Power", _power(profile)),
         ("Disk", f"{format_bytes(profile.disk_free_bytes)} free"),
     ]
-    rows += [(unit.kind.upper(), f"{unit.vendor} {unit.name}, {format_bytes(unit.memory_bytes)}") for unit in profile.accelerators]
-    rows += [("Sensor", sensor.name if sensor.readable else f"{sensor.name}, not readable: {sensor.remedy}") for sensor in profile.energy_sensors]
+    rows += [
+        (unit.kind.upper(), f"{unit.vendor} {unit.name}, {format_bytes(unit.memory_bytes)}")
+        for unit in profile.accelerators
+    ]
+    rows += [
+        (
+            "Sensor",
+            sensor.name if sensor.readable else f"{sensor.name}, not readable: {sensor.remedy}",
+        )
+        for sensor in profile.energy_sensors
+    ]
     return rows
 
 

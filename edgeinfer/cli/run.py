@@ -24,7 +24,13 @@ DEFAULT_TEMPERATURE = 0.8
 @context_option
 @click.option("--system", help="A system message before the prompt.")
 @click.option("--max-tokens", type=int, help="At most so many tokens of answer.")
-@click.option("--temperature", type=float, default=DEFAULT_TEMPERATURE, show_default=True, help="0 always takes the likeliest token.")
+@click.option(
+    "--temperature",
+    type=float,
+    default=DEFAULT_TEMPERATURE,
+    show_default=True,
+    help="0 always takes the likeliest token.",
+)
 @click.option("--seed", type=int, help="The same seed draws the same answer.")
 @money_options
 @json_option
@@ -74,7 +80,9 @@ def _read_prompt(words: tuple[str, ...]) -> str:
     if text in {"", "-"}:
         if sys.stdin.isatty():
             raise InvalidRequestError(
-                "There is no prompt.", param="prompt", hint='Say one: edgeinfer run "What is a KV cache?"'
+                "There is no prompt.",
+                param="prompt",
+                hint='Say one: edgeinfer run "What is a KV cache?"',
             )
         text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
     if not text.strip():

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -60,19 +59,18 @@ def processes_busy_s(pids: Iterable[int]) -> float:
     return sum(_precise_busy_s(pid) for pid in pids)
 
 
-def tree_busy_s(pid: int) -> float:
-    """Core-seconds of a process and its living descendants; 0 once it is gone."""
+def _precise_busy_s(pid: int) -> float:
+    """Linux keeps every process's CPU time to the nanosecond behind a clock id made of its pid.
+
+    clock_getcpuclockid(3): the complement of the pid above three bits, of which 2 asks for scheduler time.
+    """
     try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
+        if sys.platform == "linux":
+            return time.clock_gettime((~pid << 3) | 2)
+        times = psutil.Process(pid).cpu_times()
+    except (OSError, psutil.Error):
         return 0.0
-    total = 0.0
-    for member in family:
-        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            times = member.cpu_times()
-            total += times.user + times.system
-    return total
+    return float(times.user + times.system)
 
 
 class ModelledMeter:

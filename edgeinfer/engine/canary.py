@@ -41,13 +41,17 @@ _LAYER_TYPES = (_Q4_K, _Q8_0, _Q4_0, _Q5_K)
 def canary_model() -> bytes:
     """The whole file, the same bytes every time."""
     draw = random.Random(_SEED)  # noqa: S311 - meaningless weights, not a secret
-    tensors = [(name, shape, kind, _tensor_bytes(shape, kind, draw)) for name, shape, kind in _tensors()]
+    tensors = [
+        (name, shape, kind, _tensor_bytes(shape, kind, draw)) for name, shape, kind in _tensors()
+    ]
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(_METADATA))
     header += b"".join(_key_value(key, value) for key, value in _METADATA.items())
     offset = 0
     for name, shape, kind, content in tensors:
         type_id = kind.type_id if kind else _F32
-        header += _string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, type_id, offset)
+        header += _string(name) + struct.pack(
+            f"<I{len(shape)}QIQ", len(shape), *shape, type_id, offset
+        )
         offset += _padded(len(content))
     body = b"".join(content.ljust(_padded(len(content)), b"\0") for *_, content in tensors)
     return header.ljust(_padded(len(header)), b"\0") + body

@@ -77,7 +77,14 @@ class _JoinInsteadOfConcat(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
         return nodes.Filter(
-            nodes.List(node.nodes), "join", [], [], None, None, lineno=node.lineno, environment=node.environment
+            nodes.List(node.nodes),
+            "join",
+            [],
+            [],
+            None,
+            None,
+            lineno=node.lineno,
+            environment=node.environment,
         )
 
 
@@ -110,8 +117,16 @@ class ChatTemplate:
             return self._render_bounded([{"role": m.role, "content": m.content} for m in messages])
         except InvalidRequestError:
             raise
-        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError,
-                RecursionError, MemoryError) as error:
+        except (
+            TemplateError,
+            ArithmeticError,
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise InvalidRequestError(
                 f"The model's chat template refused these messages: {error}.",
                 param="messages",
@@ -169,7 +184,9 @@ _MARK_OPEN, _MARK_CLOSE = "\ue0f0", "\ue0f1"
 
 
 def _guard(content: str, special_texts: Sequence[str], literals: list[str]) -> str:
-    suspects = [text for text in (*special_texts, _MARK_OPEN, _MARK_CLOSE) if text and text in content]
+    suspects = [
+        text for text in (*special_texts, _MARK_OPEN, _MARK_CLOSE) if text and text in content
+    ]
     if not suspects:
         return content
 
@@ -219,7 +236,9 @@ def _strftime_now(layout: str) -> str:
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - whatever a template holds
-    return _bounded(json.dumps(value, ensure_ascii=False, indent=min(indent, 8) if indent else None))
+    return _bounded(
+        json.dumps(value, ensure_ascii=False, indent=min(indent, 8) if indent else None)
+    )
 
 
 def _replace(text: str, old: str, new: str) -> str:

@@ -84,7 +84,9 @@ def library_folder() -> Path:
     """The folder of the installed engine's libraries; raises EngineError when it is not installed."""
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
-        raise EngineError("The engine is not installed.", hint="Run `make run` in the clone to build it.")
+        raise EngineError(
+            "The engine is not installed.", hint="Run `make run` in the clone to build it."
+        )
     return Path(spec.origin).parent / "lib"
 
 
@@ -98,7 +100,8 @@ def cpu_libraries(folder: Path) -> dict[str, Path]:
         found[name or "native"] = path
     if not found:
         raise EngineError(
-            f"The engine in {folder} has no CPU library.", hint="Build it again: rm -rf .build, then `make run`."
+            f"The engine in {folder} has no CPU library.",
+            hint="Build it again: rm -rf .build, then `make run`.",
         )
     return found
 
@@ -106,7 +109,10 @@ def cpu_libraries(folder: Path) -> dict[str, Path]:
 def accelerator_libraries(folder: Path) -> tuple[Path, ...]:
     """Libraries of GPU backends that this build has."""
     return tuple(
-        path for name in _ACCELERATORS for path in sorted(folder.glob(f"*ggml-{name}.*")) if path.suffix != ".py"
+        path
+        for name in _ACCELERATORS
+        for path in sorted(folder.glob(f"*ggml-{name}.*"))
+        if path.suffix != ".py"
     )
 
 

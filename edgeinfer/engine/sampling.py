@@ -54,12 +54,16 @@ def _check_range(name: str, value: float | None, low: float, high: float) -> Non
     if value is None:
         return
     if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidRequestError(f"{name} is {value}, but must lie between {low} and {high}.", param=name)
+        raise InvalidRequestError(
+            f"{name} is {value}, but must lie between {low} and {high}.", param=name
+        )
 
 
 def _check_stops(stops: tuple[str, ...]) -> None:
     if len(stops) > MAX_STOPS:
-        raise InvalidRequestError(f"There are {len(stops)} stop strings; at most {MAX_STOPS} are taken.", param="stop")
+        raise InvalidRequestError(
+            f"There are {len(stops)} stop strings; at most {MAX_STOPS} are taken.", param="stop"
+        )
     for stop in stops:
         if not 1 <= len(stop.encode()) <= MAX_STOP_BYTES:
             raise InvalidRequestError(

@@ -239,9 +239,12 @@ def _open_runner(start: Start) -> LlamaRunner:
         step_tokens=start.step_tokens,
         threads=start.threads,
         gpu_layers=start.gpu_layers,
+        kv_type=start.kv_type,
     )
     accelerators = tuple(Path(library) for library in start.accelerators)
-    return LlamaRunner(path, NativeChoice(start.variant, Path(start.cpu_library), accelerators), options)
+    return LlamaRunner(
+        path, NativeChoice(start.variant, Path(start.cpu_library), accelerators), options
+    )
 
 
 def _build_engine(runner: ModelRunner, start: Start) -> Engine:

@@ -42,9 +42,13 @@ def to_error(failed: Failed) -> EdgeinferError:
     details = failed.details
     match failed.code:
         case PromptTooLongError.code:
-            return PromptTooLongError(int(details["n_prompt_tokens"] or 0), int(details["n_ctx"] or 0))
+            return PromptTooLongError(
+                int(details["n_prompt_tokens"] or 0), int(details["n_ctx"] or 0)
+            )
         case QueueFullError.code:
-            return QueueFullError(failed.message, retry_after_s=float(details["retry_after_s"] or 0))
+            return QueueFullError(
+                failed.message, retry_after_s=float(details["retry_after_s"] or 0)
+            )
         case InvalidRequestError.code:
             param = details.get("param")
             return InvalidRequestError(

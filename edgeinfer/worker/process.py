@@ -1,5 +1,6 @@
 """One life of a worker: the child process, its socket, and the thread that reads it."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -35,6 +36,15 @@ _LAST_WORDS_BYTES = 2048
 Hear = Callable[[FromWorker], None]
 
 
+def _environment() -> dict[str, str]:
+    """The worker's environment: its threads sleep at a barrier instead of spinning.
+
+    With spinning, two threads beside another busy program wait for each other's time slices: 16 instead of 610
+    tokens/s with a tiny model on two cores, measured 2026-11.
+    """
+    return {"OMP_WAIT_POLICY": "passive", **os.environ}
+
+
 class WorkerProcess:
     """Owns a child process that serves one model; `hear` gets its messages on a thread of this object."""
 
@@ -55,6 +65,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
+                env=_environment(),
             )
         threading.Thread(target=self._read, daemon=True, name="worker-read").start()
         self.send(start)

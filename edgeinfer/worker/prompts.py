@@ -37,7 +37,9 @@ class PromptBuilder:
         """
         texts = [request.prompt, *(message.content for message in request.messages)]
         if not any(text.strip() for text in texts):
-            raise InvalidRequestError("The prompt is empty.", param="messages", hint="Ask something.")
+            raise InvalidRequestError(
+                "The prompt is empty.", param="messages", hint="Ask something."
+            )
         self._refuse_oversized(texts)
         if request.messages and self._template:
             return self._chat_tokens(self._template, request.messages)
@@ -49,9 +51,15 @@ class PromptBuilder:
     ) -> tuple[int, ...]:
         with _deadline(TEMPLATE_DEADLINE_S):
             prompt = render_chat(template, messages, self._special_texts)
-        starts_itself = template.bos_text and prompt.pieces and prompt.pieces[0][0].startswith(template.bos_text)
+        starts_itself = (
+            template.bos_text
+            and prompt.pieces
+            and prompt.pieces[0][0].startswith(template.bos_text)
+        )
         tokens = prompt.tokenize(
-            lambda text, special: self._runner.tokenize(text, add_special=False, parse_special=special)
+            lambda text, special: self._runner.tokenize(
+                text, add_special=False, parse_special=special
+            )
         )
         if starts_itself:
             return tuple(tokens)

@@ -33,6 +33,7 @@ class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     max_waiting: int = 64
     threads: int = 1
     gpu_layers: int = 0
+    kv_type: Literal["f16", "q8_0", "q4_0"] = "f16"
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):

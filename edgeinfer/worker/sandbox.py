@@ -70,7 +70,10 @@ def _deny_network() -> str:
     instructions = ctypes.create_string_buffer(program)
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(instructions))
     status = libc.syscall(
-        seccomp_number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_TSYNC, ctypes.c_char_p(header)
+        seccomp_number,
+        _SECCOMP_SET_MODE_FILTER,
+        _SECCOMP_FILTER_FLAG_TSYNC,
+        ctypes.c_char_p(header),
     )
     if status != 0:
         return f"network not denied by the kernel ({os.strerror(ctypes.get_errno())})"

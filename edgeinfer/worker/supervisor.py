@@ -70,7 +70,11 @@ class Supervisor:
     """
 
     def __init__(
-        self, start: Start, *, policy: WatchPolicy | None = None, on_work: WorkListener | None = None
+        self,
+        start: Start,
+        *,
+        policy: WatchPolicy | None = None,
+        on_work: WorkListener | None = None,
     ) -> None:
         self._start = start
         self._policy = policy or WatchPolicy()

@@ -3,7 +3,7 @@ import os
 import psutil
 import pytest
 
-from edgeinfer.energy.modelled import ModelledMeter, PowerModel, system_busy_s, tree_busy_s
+from edgeinfer.energy.modelled import ModelledMeter, PowerModel, processes_busy_s, system_busy_s
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_the_system_has_worked_since_boot():
 
 
 def test_this_process_has_worked():
-    assert tree_busy_s(os.getpid()) > 0
+    assert processes_busy_s([os.getpid()]) > 0
 
 
 def test_a_process_that_is_gone_works_no_more():
     free_pid = max(psutil.pids()) + 100_000
-    assert tree_busy_s(free_pid) == 0
+    assert processes_busy_s([free_pid]) == 0

@@ -11,7 +11,10 @@ HELLO = (ChatMessage("user", "Hello"),)
 
 
 def test_a_conversation_renders_as_its_template_says() -> None:
-    assert ChatTemplate(CHATML).render(HELLO) == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    assert (
+        ChatTemplate(CHATML).render(HELLO)
+        == "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
+    )
 
 
 def test_a_user_cannot_speak_in_control_tokens() -> None:
@@ -62,7 +65,9 @@ def test_a_hostile_or_unhappy_template_is_a_refusal_not_a_crash(source: str) -> 
         ChatTemplate(source).render(HELLO)
 
 
-@pytest.mark.parametrize("source", ["{% if %}", "{{ unclosed", "x" * 300_000, "{% include 'x' %}{{"])
+@pytest.mark.parametrize(
+    "source", ["{% if %}", "{{ unclosed", "x" * 300_000, "{% include 'x' %}{{"]
+)
 def test_a_damaged_template_is_said_at_load(source: str) -> None:
     with pytest.raises(ModelFileError):
         ChatTemplate(source)

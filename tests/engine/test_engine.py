@@ -41,7 +41,11 @@ def test_usage_is_exact_and_the_last_progress_says_why_it_ended() -> None:
     ask(engine, "a", b"hello", max_tokens=4)
     steps = [engine.step().progress[0] for _ in range(4)]
     last = steps[-1]
-    assert (last.usage.prompt_tokens, last.usage.completion_tokens, last.finish_reason) == (5, 4, "length")
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens, last.finish_reason) == (
+        5,
+        4,
+        "length",
+    )
 
 
 def test_a_stop_string_ends_the_answer_before_it() -> None:

@@ -8,7 +8,9 @@ from edgeinfer.errors import QueueFullError
 END = 0
 
 
-def make_scheduler(*, slots: int = 2, context: int = 32, step: int = 8, waiting: int = 4) -> Scheduler:
+def make_scheduler(
+    *, slots: int = 2, context: int = 32, step: int = 8, waiting: int = 4
+) -> Scheduler:
     limits = SchedulerLimits(slots, context, step_tokens=step, max_waiting=waiting)
     return Scheduler(limits, frozenset({END}))
 
@@ -29,7 +31,11 @@ def test_a_long_prompt_runs_in_chunks_and_samples_after_the_last() -> None:
     scheduler = make_scheduler(step=8)
     scheduler.add(sequence("a", 20))
     batches = [step(scheduler) for _ in range(3)]
-    assert [(b.num_tokens, b.items[0].samples) for b in batches] == [(8, False), (8, False), (4, True)]
+    assert [(b.num_tokens, b.items[0].samples) for b in batches] == [
+        (8, False),
+        (8, False),
+        (4, True),
+    ]
 
 
 def test_a_running_stream_gets_its_token_in_every_step_of_a_neighbors_prefill() -> None:
@@ -38,7 +44,9 @@ def test_a_running_stream_gets_its_token_in_every_step_of_a_neighbors_prefill() 
     step(scheduler)
     scheduler.add(sequence("long", 12))
     batches = [step(scheduler) for _ in range(3)]
-    assert all(batch.items[0].request_id == "stream" and batch.items[0].samples for batch in batches)
+    assert all(
+        batch.items[0].request_id == "stream" and batch.items[0].samples for batch in batches
+    )
 
 
 def test_slots_go_to_requests_in_order_of_arrival() -> None:

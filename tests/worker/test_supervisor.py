@@ -26,7 +26,9 @@ def text_of(supervisor: Supervisor, name: str) -> str:
     return "".join(progress.text for progress in stream_progress(supervisor, request(name)))
 
 
-def run_until_killed(supervisor: Supervisor, name: str, number: int, prompt: str = "long") -> Failed:
+def run_until_killed(
+    supervisor: Supervisor, name: str, number: int, prompt: str = "long"
+) -> Failed:
     inbox = Inbox()
     supervisor.submit(request(name, prompt, endless=True), inbox.listener)
     inbox.first()
@@ -47,7 +49,9 @@ def test_the_second_time_the_prompt_is_not_computed_again(supervisor: Supervisor
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
-def test_a_dead_worker_is_a_typed_error_that_names_the_signal(supervisor: Supervisor, number: int) -> None:
+def test_a_dead_worker_is_a_typed_error_that_names_the_signal(
+    supervisor: Supervisor, number: int
+) -> None:
     failed = run_until_killed(supervisor, "a", number)
     assert failed.code == "worker_crashed"
     assert signal.Signals(number).name in failed.message
@@ -153,7 +157,9 @@ def test_no_process_is_left_behind(start: Start) -> None:
     assert not Path(f"/proc/{process_id}").exists()
 
 
-def test_a_file_that_is_no_model_fails_the_start_with_a_sentence(start: Start, tmp_path: Path) -> None:
+def test_a_file_that_is_no_model_fails_the_start_with_a_sentence(
+    start: Start, tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"GGUF" + bytes(100))
     broken = msgspec.structs.replace(start, model_path=str(bad))

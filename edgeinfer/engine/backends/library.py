@@ -29,7 +29,8 @@ def bindings() -> Any:  # noqa: ANN401 - a generated module without types
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.submodule_search_locations is None:
         raise EngineError(
-            "The engine (llama-cpp-python) is not installed.", hint="Run `make run` in the clone to build it."
+            "The engine (llama-cpp-python) is not installed.",
+            hint="Run `make run` in the clone to build it.",
         )
     held = sys.modules.get(_PACKAGE)
     if held is None:
@@ -45,7 +46,7 @@ def bindings() -> Any:  # noqa: ANN401 - a generated module without types
     finally:
         if held is None:
             del sys.modules[_PACKAGE]
-    module.llama_log_set(_keep_complaint, None)
+    module.llama_log_set(_LOG_CALLBACK, None)
     return module
 
 
@@ -70,8 +71,13 @@ def last_complaint() -> str:
     return complaints[-1] if complaints else "no reason given"
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 def _keep_complaint(level: int, text: bytes, _user_data: int) -> None:
     message = text.decode(errors="replace").strip()
     if _LOG_WARN <= level < _LOG_CONTINUED and message:
         complaints.append(message)
+
+
+# The native library keeps the address, so this object lives as long as the module.
+_LOG_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
+    _keep_complaint
+)

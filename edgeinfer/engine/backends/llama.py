@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgeinfer.engine.backends.library import bindings, last_complaint, load_backends
 from edgeinfer.engine.native import NativeChoice
@@ -14,19 +14,27 @@ from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.engine.sequence import Admission, Batch, BatchItem, StepOutput
 from edgeinfer.errors import EngineError, ModelFileError
 
+KvType = Literal["f16", "q8_0", "q4_0"]
+
+# ggml.h: enum ggml_type.
+_GGML_TYPES: dict[KvType, int] = {"f16": 1, "q4_0": 2, "q8_0": 8}
 _PIECE_BYTES = 256
 _TEXT_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerOptions:
-    """How to load: `context_tokens` per slot (None takes the model's own), `step_tokens` the largest batch."""
+    """How to load: `context_tokens` per slot (None takes the model's own), `step_tokens` the largest batch.
+
+    `gpu_layers` counts only in a build with an accelerator.
+    """
 
     slots: int = 1
     context_tokens: int | None = None
     step_tokens: int = 256
     threads: int = 1
     gpu_layers: int = 0
+    kv_type: KvType = "f16"
 
 
 class LlamaRunner:
@@ -51,7 +59,12 @@ class LlamaRunner:
         self._chains: dict[int, Any] = {}
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._facts = self._read_facts(path)
-        self._end_tokens = frozenset(self._tokens_where(self._lib.llama_vocab_is_eog))
+        self._special_tokens = self._read_special_tokens()
+        self._end_tokens = frozenset(
+            token
+            for token in self._special_tokens
+            if self._lib.llama_vocab_is_eog(self._vocab, token)
+        )
 
     @property
     def facts(self) -> ModelFacts:
@@ -63,8 +76,7 @@ class LlamaRunner:
 
     @property
     def special_texts(self) -> tuple[str, ...]:
-        control = self._tokens_where(self._lib.llama_vocab_is_control)
-        texts = (self._token_text(token) for token in control)
+        texts = {self._token_text(token) for token in self._special_tokens}
         return tuple(sorted((text for text in texts if len(text) > 1), key=len, reverse=True))
 
     @property
@@ -87,7 +99,12 @@ class LlamaRunner:
 
     def token_piece(self, token: int) -> bytes:
         length = self._lib.llama_token_to_piece(
-            self._vocab, token, self._piece, _PIECE_BYTES, 0, False  # noqa: FBT003 - a C signature
+            self._vocab,
+            token,
+            self._piece,
+            _PIECE_BYTES,
+            0,
+            False,  # noqa: FBT003 - a C signature
         )
         if length >= 0:
             return self._piece.raw[:length]
@@ -136,6 +153,9 @@ class LlamaRunner:
         params.n_seq_max = params.n_outputs_max = options.slots
         params.n_threads = params.n_threads_batch = options.threads
         params.flash_attn_type = self._lib.LLAMA_FLASH_ATTN_TYPE_AUTO
+        params.type_k = params.type_v = _GGML_TYPES[options.kv_type]
+        if options.kv_type != "f16":
+            params.flash_attn_type = self._lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
         params.swa_full = False
         params.kv_unified = False
         context = self._lib.llama_init_from_model(self._model, params)
@@ -178,13 +198,19 @@ class LlamaRunner:
         text: bytes | None = self._lib.llama_vocab_get_text(self._vocab, token)
         return (text or b"").decode(errors="replace")
 
-    def _tokens_where(self, holds: Any) -> Iterator[int]:  # noqa: ANN401 - a native function
-        return (token for token in range(self._n_vocab) if holds(self._vocab, token))
+    def _read_special_tokens(self) -> tuple[int, ...]:
+        """Control tokens and those that the model's maker defined: one pass over the vocabulary."""
+        lib, vocab = self._lib, self._vocab
+        wanted = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_USER_DEFINED
+        attribute = lib.llama_vocab_get_attr
+        return tuple(token for token in range(self._n_vocab) if attribute(vocab, token) & wanted)
 
     def _admit(self, admission: Admission) -> None:
         keep = admission.keep_tokens
         if not self._lib.llama_memory_seq_rm(self._memory, admission.slot, keep, -1):
-            raise EngineError(f"The KV cache of slot {admission.slot} cannot be cut at {keep} tokens.")
+            raise EngineError(
+                f"The KV cache of slot {admission.slot} cannot be cut at {keep} tokens."
+            )
         old = self._chains.pop(admission.slot, None)
         if old:
             self._lib.llama_sampler_free(old)
@@ -221,7 +247,9 @@ class LlamaRunner:
         lib = self._lib
         penalties = (sampling.repeat_penalty, sampling.frequency_penalty, sampling.presence_penalty)
         if penalties != (1.0, 0.0, 0.0):
-            yield lib.llama_sampler_init_penalties(self._n_vocab, sampling.penalty_last_n, *penalties)
+            yield lib.llama_sampler_init_penalties(
+                self._n_vocab, sampling.penalty_last_n, *penalties
+            )
         if sampling.temperature == 0:
             yield lib.llama_sampler_init_greedy()
             return

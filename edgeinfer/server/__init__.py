@@ -1,0 +1,1 @@
+"""HTTP on the loopback address: OpenAI's dialect and a few routes of edgeinfer's own."""
