@@ -21,6 +21,7 @@ LEVELS = (
     {"accounting"},
     {"service"},
     {"runtime", "testing"},
+    {"doctor"},
     {"edgeinfer"},  # the names that edgeinfer/__init__.py exports
     {"server", "bench"},
     {"cli"},
@@ -34,7 +35,6 @@ STARTERS = (
     "edgeinfer/device/host.py",
     "edgeinfer/engine/native.py",
     "edgeinfer/worker/process.py",
-    "edgeinfer/worker/supervisor.py",
 )
 FETCH = ("edgeinfer/store/fetch.py",)
 IMPORTERS = {
