@@ -41,9 +41,14 @@ def format_joules(joules: float | None) -> str:
         return "unknown"
     if joules >= JOULES_PER_KWH:
         return f"{joules / JOULES_PER_KWH:.3g} kWh"
-    if joules >= 10_000:
-        return f"{joules / 1000:.3g} kJ"
-    return f"{joules:.3g} J"
+    if joules >= 1000:
+        return f"{_three_digits(joules / 1000)} kJ"
+    return f"{_three_digits(joules)} J"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, never in exponent form above one."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - digits
 
 
 def format_usd(amount: Decimal | None) -> str:

@@ -1,5 +1,7 @@
 """`edgeinfer up`: from a bare machine to an answer, and on a terminal to a running service with its screen."""
 
+import importlib
+
 import click
 
 from edgeinfer import __version__
@@ -117,7 +119,8 @@ class _ServiceAsker:
 
 
 def _show_screen(service: Service) -> None:
-    # Textual takes a third of a second and 30 MB: only who sees the screen pays for it.
-    from edgeinfer_tui.app import run_screen  # noqa: PLC0415
-
-    run_screen(service, _ServiceAsker(service))
+    # By name: Textual takes a third of a second and 30 MB, and only who sees the screen pays for it.
+    screen = importlib.import_module("edgeinfer_tui.app")
+    screen.run_screen(
+        service, _ServiceAsker(service), description=service.info.description
+    )
