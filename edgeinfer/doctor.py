@@ -36,6 +36,7 @@ class Report:
 
     @property
     def works(self) -> bool:
+        """Whether models can be run here."""
         return all(finding.status != "broken" for finding in self.findings)
 
 
@@ -79,14 +80,19 @@ def _examine_worker(runtime: Runtime) -> Finding:
     return Finding("worker", "ok" if denied else "note", f"{model.id} loads; {sandbox}")
 
 
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself where it is not there yet."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
 def _examine_folder(home: Path) -> Finding:
-    existing = next(parent for parent in (home, *home.parents) if parent.exists())
-    if os.access(existing, os.W_OK):
+    if is_writable(home):
         return Finding("folder", "ok", str(home))
     return Finding(
         "folder",
         "note",
-        f"{home} cannot be written: nothing is remembered, every start takes some seconds more",
+        f"{home} cannot be written: nothing is remembered, every start takes some seconds more.",
         f"Set {HOME_VARIABLE} to a folder that can be written.",
     )
 
@@ -119,7 +125,9 @@ def _examine_sensors() -> list[Finding]:
 
 
 def _examine_profile(profile: DeviceProfile) -> list[Finding]:
+    """What the profile lacks; of energy the sensors' findings have told already."""
     return [
-        Finding("profile", "note", f"{unknown.what} is not known ({unknown.why})", unknown.remedy)
+        Finding("profile", "note", f"{unknown.what} is not known: {unknown.why}", unknown.remedy)
         for unknown in profile.unknown
+        if unknown.what != "energy"
     ]

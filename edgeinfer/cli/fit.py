@@ -2,11 +2,16 @@
 
 import click
 
-from edgeinfer.cli.options import json_option
-from edgeinfer.cli.output import emit_json, print_table
+from edgeinfer.catalog import Use
+from edgeinfer.cli.options import MIN_CONTEXT_TOKENS, json_option
+from edgeinfer.cli.output import emit_json, plain, print_table, print_text
 from edgeinfer.fit import FitEntry, FitPlan
 from edgeinfer.runtime import DEFAULT_CONTEXT_TOKENS, Runtime
 from edgeinfer.units import format_bytes
+
+# Below so many tokens a second a decimal tells two models apart.
+_SLOW_TOKENS_PER_S = 10
+_ANSWERS = {"fits": "yes", "tight": "barely", "too large": "no"}
 
 
 @click.command()
@@ -20,49 +25,98 @@ from edgeinfer.units import format_bytes
 @click.option(
     "--context",
     "context_tokens",
-    type=click.IntRange(min=16),
+    metavar="TOKENS",
+    type=click.IntRange(min=MIN_CONTEXT_TOKENS),
     default=DEFAULT_CONTEXT_TOKENS,
     show_default=True,
-    help="Tokens of prompt and answer together.",
+    help="Room for prompt and answer together, in tokens (pieces of words).",
 )
-@json_option
-def fit(*, use: str, context_tokens: int, as_json: bool) -> None:
-    """Rank the models that fit this machine: memory, estimated speed, and which are on this disk."""
+@json_option("use, context_tokens, resources and models (best first)")
+def fit(*, use: Use, context_tokens: int, as_json: bool) -> None:
+    """Rank the models that run well on this machine, the best first.
+
+    Memory and speed are estimated from the machine and the model; nothing is loaded.
+    """
     runtime = Runtime.default()
-    plan = runtime.plan(runtime.profile(bandwidth=True), use=use, context_tokens=context_tokens)  # type: ignore[arg-type]
+    plan = runtime.plan(runtime.profile(bandwidth=True), use=use, context_tokens=context_tokens)
     if as_json:
-        emit_json(plan)
+        emit_json(plan_facts(plan))
     else:
         print_plan(plan)
 
 
 def print_plan(plan: FitPlan, *, most: int | None = None) -> None:
-    """The ranking as a table; `most` shows only so many of those that fit, and those on this disk."""
+    """The ranking as a table; `most` shows only so many, and all that are on this disk."""
     resources = plan.resources
-    click.echo(
-        f"  {format_bytes(resources.usable_bytes)} may be used: {format_bytes(resources.budget_bytes)} are free,"
-        f" {format_bytes(resources.reserve_bytes)} stay reserved. Speeds are estimates."
+    print_text(
+        f"Models may use {format_bytes(resources.usable_bytes)} of memory:"
+        f" {format_bytes(resources.budget_bytes)} are free,"
+        f" {format_bytes(resources.reserve_bytes)} stay reserved."
+        f" Best for {plan.use} first; speeds are estimates."
     )
+    click.echo("")
     shown = [e for i, e in enumerate(plan.entries) if most is None or i < most or e.is_stored]
     print_table(
-        ("", "Model", "Memory", "Context", "Decode tokens/s", "On this disk"),
-        [_row(e) for e in shown],
+        ("Model", "Weights", "Fits", "Memory", "Context", "Tokens/s", "On disk"),
+        [_row(entry) for entry in shown],
     )
+    click.echo("")
     if len(shown) < len(plan.entries):
-        click.echo(f"  {len(plan.entries) - len(shown)} more: edgeinfer fit")
+        print_text(f"{len(plan.entries) - len(shown)} more: edgeinfer fit")
+    print_text("Where to get one: edgeinfer models NAME")
 
 
-_MARKS = {"fits": "fits", "tight": "tight", "too large": "too large"}
+def plan_facts(plan: FitPlan) -> dict[str, object]:
+    """The plan as JSON types, one flat entry a model."""
+    resources = plan.resources
+    return {
+        "use": plan.use,
+        "context_tokens": plan.context_tokens,
+        "resources": {
+            "usable_bytes": resources.usable_bytes,
+            "budget_bytes": resources.budget_bytes,
+            "reserve_bytes": resources.reserve_bytes,
+        },
+        "models": [_entry_facts(entry) for entry in plan.entries],
+    }
 
 
 def _row(entry: FitEntry) -> tuple[str, ...]:
-    speed = entry.speed
-    known = speed.decode_low is not None and speed.decode_high is not None
     return (
-        _MARKS[entry.verdict],
-        entry.candidate.label,
+        _name(entry),
+        entry.candidate.quantization,
+        _ANSWERS[entry.verdict],
         format_bytes(entry.memory.total_bytes),
         f"{entry.context_tokens:,}",
-        f"{speed.decode_low:,.0f} to {speed.decode_high:,.0f}" if known else "unknown",
-        entry.candidate.stored_id or "",
+        _speed(entry),
+        "yes" if entry.is_stored else "no",
     )
+
+
+def _name(entry: FitEntry) -> str:
+    """What -m takes."""
+    return entry.candidate.stored_id or entry.candidate.model_id
+
+
+def _speed(entry: FitEntry) -> str:
+    low, high = entry.speed.decode_low, entry.speed.decode_high
+    if low is None or high is None:
+        return "not known"
+    layout = ",.0f" if low >= _SLOW_TOKENS_PER_S else ".1f"
+    return f"{low:{layout}} to {high:{layout}}"
+
+
+def _entry_facts(entry: FitEntry) -> dict[str, object]:
+    return {
+        "id": _name(entry),
+        "name": entry.candidate.name,
+        "quantization": entry.candidate.quantization,
+        "verdict": entry.verdict,
+        "why": entry.why,
+        "on_disk": entry.is_stored,
+        "context_tokens": entry.context_tokens,
+        "kv_type": entry.kv_type,
+        "memory_bytes": entry.memory.total_bytes,
+        "memory": plain(entry.memory),
+        "speed": plain(entry.speed),
+    }

@@ -1,105 +1,147 @@
-"""The command `edgeinfer`: finds the subcommand, and turns every error into one sentence and an exit code."""
+"""The command `edgeinfer`: every way in which it can end becomes one sentence and an exit code."""
 
+import contextlib
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
+from traceback import extract_tb
+from types import FrameType
 from typing import NoReturn
 
-import click
+from edgeinfer.errors import EdgeinferError, StorageError
 
-from edgeinfer import __version__
-from edgeinfer.errors import EdgeinferError
-
+EXIT_FAULT = 1
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
+EXIT_CLOSED_OUTPUT = 141
+TRACEBACK_VARIABLE = "EDGEINFER_TRACEBACK"
 
-# Subcommands are imported when they are called, so that help and errors come at once.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("edgeinfer.cli.up:up", "Profile, plan, load the best model here, answer and serve."),
-    "run": ("edgeinfer.cli.run:run", "Answer one prompt; the receipt goes to stderr."),
-    "profile": ("edgeinfer.cli.profile:profile", "Show what this machine is."),
-    "fit": ("edgeinfer.cli.fit:fit", "Rank the models that fit this machine."),
-    "models": ("edgeinfer.cli.models:models", "List the catalogue and the models on this disk."),
-    "serve": ("edgeinfer.cli.serve:serve", "Serve the OpenAI-compatible API on loopback."),
-    "doctor": ("edgeinfer.cli.doctor:doctor", "Check the installation and say what mends it."),
-}
-
-_EPILOG = """\b
-Exit codes: 0 done, 1 a fault of edgeinfer, 2 wrong call, 3 damaged or unknown model file,
-4 does not fit (context, memory, queue), 5 the worker process failed, 6 the engine does not work,
-7 disk or permission, 130 interrupted, 141 output closed.
-
-Without a command, `edgeinfer` is `edgeinfer up`.
-"""
-
-
-class _LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
-
-
-@click.group(
-    cls=_LazyGroup,
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_EPILOG,
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-@click.version_option(__version__, prog_name="edgeinfer")
-@click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Turn this machine into a private language-model service, fully offline."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(ctx.command.get_command(ctx, "up"))  # type: ignore[attr-defined]
+_INTERRUPTED = "edgeinfer: Interrupted.\n"
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    _handle_signals()
+    _prepare_streams()
+    code = _run()
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    _settle_output()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
-        code = cli.main(standalone_mode=False)
+        # By name and in here, so that Ctrl-C during the imports is caught as well.
+        commands = importlib.import_module("edgeinfer.cli.commands")
+        code: int = commands.run_cli(sys.argv[1:])
         sys.stdout.flush()
     except EdgeinferError as error:
-        sys.exit(_fail(str(error), error.hint, error.exit_code))
-    except click.ClickException as error:
-        sys.exit(
-            _fail(
-                error.format_message(), "Run with --help to see what is possible.", error.exit_code
-            )
-        )
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(_fail("Interrupted.", None, EXIT_INTERRUPTED))
+        return _fail(str(error), error.hint, error.exit_code)
+    except KeyboardInterrupt:
+        return _interrupted()
     except BrokenPipeError:
-        _leave_closed_output()
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _fail(sentence: str, hint: str | None, code: int) -> int:
-    click.echo(f"edgeinfer: {sentence}", err=True)
-    if hint:
-        click.echo(f"  {hint}", err=True)
+        return EXIT_CLOSED_OUTPUT
+    except OSError as error:
+        return _fail(
+            _explain(error),
+            "Check the free space and the permission there.",
+            StorageError.exit_code,
+        )
+    except Exception as error:
+        if TRACEBACK_VARIABLE in os.environ:
+            raise
+        hint = f"Report it, with what {TRACEBACK_VARIABLE}=1 adds to it."
+        return _fail(_confess(error), hint, EXIT_FAULT)
     return code
 
 
-def _leave_closed_output() -> NoReturn:
-    """Whoever read our output has gone: leave without another word, also from the interpreter's last flush."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    sys.exit(EXIT_BROKEN_PIPE)
+def _handle_signals() -> None:
+    """One that the caller chose to ignore, as nohup does, stays ignored."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    sys.unraisablehook = _catch_lost_interrupt
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """The first signal unwinds, so that the worker is ended; the second does not wait for that."""
+    for number in _SIGNALS:
+        signal.signal(number, _leave_now)
+    raise KeyboardInterrupt
+
+
+def _leave_now(_number: int, _frame: FrameType | None) -> NoReturn:
+    # A worker notices that its socket is closed and ends by itself.
+    with contextlib.suppress(OSError):
+        os.write(2, _INTERRUPTED.encode())
+    os._exit(EXIT_INTERRUPTED)
+
+
+def _catch_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
+    """An interrupt that struck inside a finalizer, where Python drops exceptions, still counts."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        _leave_now(signal.SIGINT, None)
+    sys.__unraisablehook__(lost)
+
+
+def _prepare_streams() -> None:
+    """Fill closed standard streams, as a socket would take their numbers; let all text pass."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - its signature
+    sys.stdin = sys.stdin or _open_null("r")
+    sys.stdout = sys.stdout or _open_null("w")
+    sys.stderr = sys.stderr or _open_null("w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _open_null(mode: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
+
+
+def _settle_output() -> None:
+    """Leave nothing that the interpreter's last flush could complain of."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(sentence: str, hint: str | None, code: int) -> int:
+    text = f"edgeinfer: {sentence}\n" + (f"  {hint}\n" if hint else "")
+    with contextlib.suppress(OSError):  # nobody may be left to read it
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    return code
+
+
+def _interrupted() -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(_INTERRUPTED)
+        sys.stderr.flush()
+    return EXIT_INTERRUPTED
+
+
+def _explain(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"Cannot use {os.fsdecode(error.filename)}: {reason}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}:
+        return f"Cannot write the output: {reason}."
+    return f"The system refused a read or a write: {reason}."
+
+
+def _confess(error: Exception) -> str:
+    """A fault of ours in one line, with its place."""
+    place = extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119 - only its last part
+    return f"This is a fault of edgeinfer itself: {type(error).__name__}: {error} ({where})."

@@ -1,10 +1,13 @@
 """How results look on a terminal and as JSON."""
 
+import contextlib
+import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -14,110 +17,119 @@ from typing import Any
 import click
 import msgspec
 
-from edgeinfer.accounting import LOCAL_LABEL
-from edgeinfer.metrics import CostLine, EnergyUse, RequestMetrics
-from edgeinfer.service import Receipt
-from edgeinfer.units import format_joules, format_seconds, format_usd
+_NARROW, _WIDE = 60, 120
+_LEAST_COLUMN = 12
+# Names in model files and models' answers are foreign text: these would steer the terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A label and its text; further lines of the text begin `hang` columns further in."""
+
+    label: str
+    text: str
+    hang: int = 0
 
 
 def emit_json(value: object) -> None:
     """One JSON document on stdout; money and dates as strings, properties left out."""
     encoded = msgspec.json.encode(plain(value))
-    click.echo(msgspec.json.format(encoded, indent=2))
+    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
+    sys.stdout.flush()
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any value of ours
+def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any value of ours, one line a kind
     """The value as JSON types."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, frozenset | set):
-        return sorted(plain(item) for item in value)
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, Decimal | date | Path) else value
+    match value:
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case frozenset() | set():
+            return sorted(plain(item) for item in value)
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case Enum():
+            return value.value
+        case Decimal():
+            return f"{value:f}"
+        case str() | date() | Path():
+            # A file's name need not be UTF-8, but JSON is.
+            return str(value).encode(errors="replace").decode()
+    return value
 
 
-def print_pairs(rows: Iterable[tuple[str, str]], *, err: bool = False) -> None:
-    """Labels in one column, values in the next."""
+def printable(text: str) -> str:
+    """The text without characters that would steer the terminal."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def print_pairs(rows: Iterable[Row], *, err: bool = False) -> None:
+    """Labels in one column, texts in the next."""
     rows = list(rows)
-    width = max((len(label) for label, _ in rows), default=0)
-    columns = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
-    for label, value in rows:
-        indent = " " * (width + 4)
+    indent = max((len(row.label) for row in rows), default=0) + 4
+    for row in rows:
         lines = textwrap.wrap(
-            value, columns, initial_indent=indent, subsequent_indent=indent, break_long_words=False
+            printable(row.text),
+            _columns(),
+            initial_indent=" " * indent,
+            subsequent_indent=" " * (indent + row.hang),
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-        text = "\n".join(lines or [indent])
-        click.echo(f"  {label:<{width}}{text[width + 2 :]}", err=err)
+        text = "\n".join(lines or [""])
+        _echo(f"  {row.label:<{indent - 4}}  {text[indent:]}".rstrip(), err=err)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table; every column as wide as its widest cell."""
-    table = [header, *rows]
+    """A plain table; where it is too wide, the widest columns wrap and nothing is cut."""
+    table = [header, *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    while sum(widths) + 2 * len(widths) > _columns() and max(widths) > _LEAST_COLUMN:
+        widths[widths.index(max(widths))] -= 1
     for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  " + "  ".join(cells).rstrip())
+        for line in _row_lines(row, widths):
+            click.echo(line)
 
 
-def print_receipt(receipt: Receipt) -> None:
-    """The receipt under an answer, on stderr, so that stdout holds the answer alone."""
-    metrics = receipt.metrics
-    click.echo("", err=True)
-    print_pairs(
-        [
-            ("Model", f"{metrics.model} {metrics.quantization}"),
-            ("Tokens", describe_tokens(metrics)),
-            ("Speed", describe_speed(metrics)),
-            ("Energy", describe_energy(metrics.energy, metrics.usage.completion_tokens)),
-            *(("Cost", f"{format_usd(line.usd)} {_place(line)}") for line in metrics.costs),
-            ("Verdict", receipt.verdict),
-        ],
-        err=True,
+def print_text(text: str, *, indent: str = "  ", err: bool = False) -> None:
+    """A sentence or two, wrapped."""
+    lines = textwrap.wrap(
+        printable(text),
+        _columns(),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-
-
-def _place(line: CostLine) -> str:
-    where = "on" if line.label == LOCAL_LABEL else "at"
-    return f"{where} {line.label}: {line.basis}"
-
-
-def describe_tokens(metrics: RequestMetrics) -> str:
-    """The exact counts."""
-    usage = metrics.usage
-    return f"{usage.prompt_tokens} prompt ({usage.cached_tokens} cached), {usage.completion_tokens} completion"
-
-
-def describe_speed(metrics: RequestMetrics) -> str:
-    """Time to the first token and tokens per second."""
-    decode, prefill = metrics.decode_tokens_per_s, metrics.prefill_tokens_per_s
-    parts = [f"first token after {format_seconds(metrics.ttft_s)}"]
-    if decode:
-        parts.append(f"decode {decode:,.1f} tokens/s")
-    if prefill:
-        parts.append(f"prefill {prefill:,.0f} tokens/s")
-    return ", ".join(parts)
-
-
-def describe_energy(energy: EnergyUse | None, completion_tokens: int) -> str:
-    """Joules and J/token with their source; measured and modelled never read alike."""
-    if energy is None or energy.joules is None:
-        meter = energy.meter if energy else "no meter"
-        return f"unknown (too short for {meter} to tell)"
-    per_token = energy.per_token(completion_tokens)
-    text = format_joules(energy.joules)
-    if per_token is not None:
-        text += f", {per_token:.3g} J/token"
-    if energy.source == "measured":
-        return f"{text}, measured by {energy.meter} ({energy.coverage})"
-    low, high = format_joules(energy.low_joules), format_joules(energy.high_joules)
-    return f"about {text}, modelled, not measured: between {low} and {high}"
+    _echo("\n".join(lines), err=err)
 
 
 def is_terminal() -> bool:
-    """Whether a person sits at both ends."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether a person sits at both ends, before a terminal that can show a screen."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _echo(text: str, *, err: bool) -> None:
+    """What stands on stderr beside an answer must not cost the answer."""
+    with contextlib.suppress(*((OSError,) if err else ())):
+        click.echo(text, err=err)
+
+
+def _columns() -> int:
+    return max(_NARROW, min(shutil.get_terminal_size((80, 24)).columns, _WIDE))
+
+
+def _row_lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    cells = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return [
+        "".join(
+            f"  {cell[index] if index < len(cell) else '':<{width}}"
+            for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
+        for index in range(max(len(cell) for cell in cells))
+    ]

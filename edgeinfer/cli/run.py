@@ -1,137 +1,102 @@
 """`edgeinfer run`: one prompt, one answer, one receipt."""
 
-import sys
-from collections.abc import Iterator
-from itertools import chain
+import functools
 
 import click
 
-from edgeinfer.cli.options import context_option, json_option, model_option, money_options
-from edgeinfer.cli.output import emit_json, plain, print_receipt
+from edgeinfer.cli.answer import ANSWER_KEYS, collect_answer, print_answer
+from edgeinfer.cli.launch import open_service
+from edgeinfer.cli.options import Command, Launch, json_option, launch_options
+from edgeinfer.cli.output import emit_json
+from edgeinfer.cli.prompt import check_text, read_prompt
 from edgeinfer.engine.chat import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.errors import InvalidRequestError
-from edgeinfer.runtime import LaunchOptions, Money, Runtime
-from edgeinfer.service import Delta, Receipt, Service, new_request_id
+from edgeinfer.runtime import Runtime
+from edgeinfer.service import new_request_id
 from edgeinfer.worker.protocol import Generate
 
 DEFAULT_TEMPERATURE = 0.8
 
+_EXAMPLES = """\b
+Examples:
+  edgeinfer run "What is a KV cache?"
+  edgeinfer run "Summarize this letter:" "$(cat letter.txt)" > summary.txt
+  edgeinfer run -m edgeinfer-guide --temperature 0 < question.txt
+"""
 
-@click.command()
-@click.argument("prompt", nargs=-1)
-@model_option
-@context_option
-@click.option("--system", help="A system message before the prompt.")
-@click.option("--max-tokens", type=int, help="At most so many tokens of answer.")
-@click.option(
+
+def _sampling_options(function: Command) -> Command:
+    """--max-tokens, --temperature and --seed, handed to the command as one `sampling`."""
+
+    @functools.wraps(function)
+    def command(
+        *args: object, max_tokens: int | None, temperature: float, seed: int | None, **rest: object
+    ) -> None:
+        function(*args, sampling=_sampling(max_tokens, temperature, seed), **rest)
+
+    return _max_tokens_option(_temperature_option(_seed_option(command)))
+
+
+_max_tokens_option = click.option(
+    "--max-tokens", metavar="TOKENS", type=int, help="End the answer after so many."
+)
+_temperature_option = click.option(
     "--temperature",
+    metavar="NUMBER",
     type=float,
     default=DEFAULT_TEMPERATURE,
     show_default=True,
-    help="0 always takes the likeliest token.",
+    help="0 always takes the likeliest token; up to 5 is ever more surprising.",
 )
-@click.option("--seed", type=int, help="The same seed draws the same answer.")
-@money_options
-@json_option
+_seed_option = click.option(
+    "--seed", metavar="NUMBER", type=int, help="The same seed draws the same answer."
+)
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument("prompt", nargs=-1)
+@launch_options
+@click.option("--system", metavar="TEXT", help="How the model shall behave: a system message.")
+@_sampling_options
+@json_option(ANSWER_KEYS)
 def run(
     prompt: tuple[str, ...],
     *,
-    model: str | None,
-    context_tokens: int | None,
+    launch: Launch,
     system: str | None,
-    max_tokens: int | None,
-    temperature: float,
-    seed: int | None,
-    country: str | None,
-    tariff: str | None,
+    sampling: SamplingParams,
     as_json: bool,
 ) -> None:
-    """Answer PROMPT (or standard input, when PROMPT is - or missing) and print what it cost.
+    """Answer PROMPT and print what it cost.
 
-    The answer goes to stdout, the receipt to stderr.
+    Without PROMPT, or with -, standard input is read. The answer goes to stdout, the receipt with
+    time, energy and cost to stderr.
     """
-    text = _read_prompt(prompt)
-    sampling = SamplingParams(temperature=temperature, seed=seed, max_tokens=max_tokens)
+    request = _request(read_prompt(prompt), system, sampling)
     runtime = Runtime.default()
-    options = LaunchOptions(context_tokens=context_tokens, slots=1, money=Money(country, tariff))
-    with runtime.open_service(runtime.choose_model(model), options) as service:
-        updates = service.stream(_request(text, system, sampling))
+    with open_service(runtime, runtime.choose_model(launch.model), launch.options) as service:
+        updates = service.stream(request)
         if as_json:
-            _print_json(updates, service)
+            emit_json(collect_answer(updates, service.info.variant))
         else:
             print_answer(updates)
 
 
-def print_answer(updates: Iterator[Delta | Receipt]) -> None:
-    """Stream the text to stdout, then the receipt to stderr."""
-    for update in updates:
-        if isinstance(update, Delta):
-            sys.stdout.write(update.text)
-            sys.stdout.flush()
-        else:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            print_receipt(update)
-
-
-def _read_prompt(words: tuple[str, ...]) -> str:
-    text = " ".join(words)
-    if text in {"", "-"}:
-        if sys.stdin.isatty():
-            raise InvalidRequestError(
-                "There is no prompt.",
-                param="prompt",
-                hint='Say one: edgeinfer run "What is a KV cache?"',
-            )
-        text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
-    if not text.strip():
-        raise InvalidRequestError("The prompt is empty.", param="prompt", hint="Ask something.")
-    return text
+def _sampling(max_tokens: int | None, temperature: float, seed: int | None) -> SamplingParams:
+    try:
+        return SamplingParams(temperature=temperature, seed=seed, max_tokens=max_tokens)
+    except InvalidRequestError as error:
+        name = error.param or ""
+        option = f"--{name.replace('_', '-')}"
+        raise InvalidRequestError(
+            str(error).replace(name, option, 1),
+            param=name,
+            hint=f"edgeinfer run --help explains {option}.",
+        ) from error
 
 
 def _request(text: str, system: str | None, sampling: SamplingParams) -> Generate:
-    first = [ChatMessage("system", system)] if system else []
-    messages = tuple(chain(first, [ChatMessage("user", text)]))
+    first = (ChatMessage("system", check_text(system, "system message")),) if system else ()
+    messages = (*first, ChatMessage("user", text))
     return Generate(request_id=new_request_id(), messages=messages, sampling=sampling)
-
-
-def _print_json(updates: Iterator[Delta | Receipt], service: Service) -> None:
-    text: list[str] = []
-    for update in updates:
-        if isinstance(update, Delta):
-            text.append(update.text)
-            continue
-        metrics = update.metrics
-        emit_json(
-            {
-                "text": "".join(text),
-                "model": metrics.model,
-                "quantization": metrics.quantization,
-                "variant": service.info.variant,
-                "finish_reason": metrics.finish_reason,
-                "usage": metrics.usage,
-                "timings": {
-                    "ttft_s": metrics.ttft_s,
-                    "queue_s": metrics.queue_s,
-                    "prefill_s": metrics.prefill_s,
-                    "decode_s": metrics.decode_s,
-                    "prefill_tokens_per_s": metrics.prefill_tokens_per_s,
-                    "decode_tokens_per_s": metrics.decode_tokens_per_s,
-                },
-                "energy": _energy(update),
-                "cost": {
-                    "lines": plain(metrics.costs),
-                    "verdict": update.verdict,
-                    "assumptions": update.assumptions,
-                },
-            }
-        )
-
-
-def _energy(receipt: Receipt) -> dict[str, object] | None:
-    energy = receipt.metrics.energy
-    if energy is None:
-        return None
-    per_token = energy.per_token(receipt.metrics.usage.completion_tokens)
-    return {**plain(energy), "joules_per_token": per_token}

@@ -1,23 +1,26 @@
-"""`edgeinfer up`: from a bare machine to an answer, and on a terminal to a running service with its screen."""
+"""`edgeinfer up`: from a bare machine to an answer, and on a terminal to a running service."""
 
 import importlib
+from dataclasses import replace
 
 import click
 
 from edgeinfer import __version__
-from edgeinfer.cli.fit import print_plan
-from edgeinfer.cli.options import context_option, model_option, money_options
-from edgeinfer.cli.output import is_terminal
+from edgeinfer.cli.answer import collect_answer, print_answer
+from edgeinfer.cli.fit import plan_facts, print_plan
+from edgeinfer.cli.launch import open_service
+from edgeinfer.cli.options import Launch, json_option, launch_options, port_option
+from edgeinfer.cli.output import emit_json, is_terminal, plain, print_text
 from edgeinfer.cli.profile import print_profile
-from edgeinfer.cli.run import print_answer
 from edgeinfer.cli.serve import DEFAULT_PORT, announce
 from edgeinfer.engine.chat import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.errors import UsageError
-from edgeinfer.runtime import SERVE_SLOTS, LaunchOptions, Money, Runtime
+from edgeinfer.runtime import SERVE_SLOTS, LaunchOptions, Runtime
 from edgeinfer.server.app import build_app
 from edgeinfer.server.listen import Listener
 from edgeinfer.service import Service, UpdateListener, new_request_id
+from edgeinfer.store.store import StoredModel
 from edgeinfer.worker.protocol import Generate
 
 FIRST_PROMPT = "What is edgeinfer?"
@@ -26,57 +29,66 @@ MAX_ANSWER_TOKENS = 256
 
 
 @click.command()
-@model_option
-@context_option
-@click.option("--port", type=int, help=f"Port of the API. [default: {DEFAULT_PORT}, or a free one]")
-@money_options
-def up(
-    *,
-    model: str | None = None,
-    context_tokens: int | None = None,
-    port: int | None = None,
-    country: str | None = None,
-    tariff: str | None = None,
-) -> None:
-    """Profile this machine, plan, load the best model on this disk, answer, then serve and show the screen.
+@launch_options
+@port_option(f"Port of the API. [default: {DEFAULT_PORT}, or any that is free]")
+@json_option("profile, plan and answer, and end")
+def up(*, launch: Launch, port: int | None, as_json: bool) -> None:
+    """Look at this machine, load its best model, answer a first question, then serve.
 
-    Without a terminal it answers one built-in prompt and ends.
+    On a terminal a screen shows the running service: ask there, q quits. Without a terminal, one
+    built-in question is answered and that is all.
     """
     runtime = Runtime.default()
-    _show_plan(runtime, context_tokens)
-    money = Money(country, tariff)
-    options = LaunchOptions(context_tokens=context_tokens, slots=SERVE_SLOTS, money=money)
-    if not is_terminal():
-        with _open(runtime, model, options) as service:
+    chosen = runtime.choose_model(launch.model)
+    options = replace(launch.options, slots=SERVE_SLOTS)
+    if as_json:
+        _emit_all(runtime, chosen, options)
+    elif is_terminal():
+        _serve_screen(runtime, chosen, options, port)
+    else:
+        _show_plan(runtime, options)
+        with _open(runtime, chosen, options) as service:
             _answer_first(service)
-        return
+
+
+def _emit_all(runtime: Runtime, model: StoredModel, options: LaunchOptions) -> None:
+    profile = runtime.profile(bandwidth=True)
+    plan = runtime.plan(profile, context_tokens=options.context_tokens)
+    with open_service(runtime, model, options) as service:
+        updates = service.stream(_question(FIRST_PROMPT, temperature=0))
+        answer = collect_answer(updates, service.info.variant)
+    emit_json({"profile": plain(profile), "plan": plan_facts(plan), "answer": answer})
+
+
+def _serve_screen(
+    runtime: Runtime, model: StoredModel, options: LaunchOptions, port: int | None
+) -> None:
     with _listen(port) as listener:
-        options = LaunchOptions(context_tokens, SERVE_SLOTS, money, f"{listener.url}/v1")
+        endpoint = f"{listener.url}/v1"
+        options = replace(options, endpoint=endpoint)
+        _show_plan(runtime, options)
         with _open(runtime, model, options) as service:
             _answer_first(service)
-            announce(service.info, f"{listener.url}/v1")
+            announce(service.info, endpoint)
             listener.start_in_thread(build_app(service, version=__version__))
             _show_screen(service)
+    click.echo("Stopped.")
 
 
-def _show_plan(runtime: Runtime, context_tokens: int | None) -> None:
-    click.echo("This machine")
+def _show_plan(runtime: Runtime, options: LaunchOptions) -> None:
+    click.echo("This machine\n")
     profile = runtime.profile(bandwidth=True)
     print_profile(profile)
-    click.echo("\nModels that fit")
-    print_plan(runtime.plan(profile, context_tokens=context_tokens, slots=1), most=SHOWN_MODELS)
+    click.echo("\nModels for this machine\n")
+    plan = runtime.plan(profile, context_tokens=options.context_tokens)
+    print_plan(plan, most=SHOWN_MODELS)
 
 
-def _open(runtime: Runtime, model: str | None, options: LaunchOptions) -> Service:
-    chosen = runtime.choose_model(model)
-    click.echo(
-        f"\nLoading {chosen.name} {chosen.quantization}, the best on this disk"
-        if model is None
-        else f"\nLoading {chosen.name} {chosen.quantization}"
-    )
-    service = runtime.open_service(chosen, options)
+def _open(runtime: Runtime, model: StoredModel, options: LaunchOptions) -> Service:
+    click.echo(f"\nLoading {model.name} {model.quantization} from this disk")
+    service = open_service(runtime, model, options)
     if service.info.description:
-        click.echo(f"  {service.info.description}")
+        print_text(service.info.description)
     return service
 
 
@@ -119,8 +131,6 @@ class _ServiceAsker:
 
 
 def _show_screen(service: Service) -> None:
-    # By name: Textual takes a third of a second and 30 MB, and only who sees the screen pays for it.
+    # By name: Textual takes a third of a second and 30 MB, which only who sees the screen pays.
     screen = importlib.import_module("edgeinfer_tui.app")
-    screen.run_screen(
-        service, _ServiceAsker(service), description=service.info.description
-    )
+    screen.run_screen(service, _ServiceAsker(service), description=service.info.description)
