@@ -16,8 +16,9 @@ EnergySource = Literal["measured", "modelled", "unknown"]
 class EnergyUse:
     """Energy of one request or of many, in joules.
 
-    `joules` None means that nothing can be said. `low_joules` and `high_joules` bound a modelled value and are None
-    for a measured one. `coverage` says what the meter sees: "package", "system", "board" or "modelled".
+    `joules` None means that nothing can be said. `low_joules` and `high_joules` bound a modelled
+    value and are None for a measured one. `coverage` says what the meter sees: "package", "system",
+    "board" or "modelled".
     """
 
     joules: float | None
@@ -45,7 +46,7 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True)
 class RequestMetrics:
-    """One request as a receipt or a table row shows it; times in seconds, None where not reached."""
+    """One request as a receipt or a table row shows it; times are None where not reached."""
 
     request_id: str
     model: str
@@ -63,9 +64,8 @@ class RequestMetrics:
     @property
     def decode_tokens_per_s(self) -> float | None:
         """Generated tokens after the first, per second of decode."""
-        if not self.decode_s or self.usage.completion_tokens < 2:
-            return None
-        return (self.usage.completion_tokens - 1) / self.decode_s
+        later_tokens = self.usage.completion_tokens - 1
+        return later_tokens / self.decode_s if self.decode_s and later_tokens > 0 else None
 
     @property
     def prefill_tokens_per_s(self) -> float | None:
@@ -127,7 +127,7 @@ class TokenRate:
         return tuple(self._history)
 
     def _advance(self, now_s: float) -> None:
-        elapsed = min(int(now_s) - self._second, HISTORY_S)
+        elapsed = min(int(now_s) - self._second, HISTORY_S + 1)
         for _ in range(elapsed):
             self._history.append(float(self._current))
             self._current = 0

@@ -1,8 +1,9 @@
 """Where edgeinfer keeps its files.
 
-EDGEINFER_HOME moves everything; without it the operating system's own place for application data is used.
+EDGEINFER_HOME moves everything; without it the operating system's own place for data is used.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +55,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True) if os.access(path.parent, os.W_OK) else None
+        # What remains of it disturbs nobody, and the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StorageError(
             f"Cannot write {path}: {error.strerror}.",
-            hint=f"Free space or grant write permission there, or set {HOME_VARIABLE} to another folder.",
+            hint="Free space or grant write permission there,"
+            f" or set {HOME_VARIABLE} to another folder.",
         ) from error

@@ -1,4 +1,4 @@
-"""The composition root: turns this machine, its disk and a choice of model into a running service."""
+"""The composition root: turns this machine, its disk and a choice of model into a service."""
 
 import os
 import time
@@ -24,9 +24,10 @@ from edgeinfer.energy.modelled import (
     processes_busy_s,
 )
 from edgeinfer.engine import native
+from edgeinfer.errors import CapacityError, UnknownModelError
 from edgeinfer.fit import Candidate, FitEntry, FitPlan, Resources, Serving, plan_fit
 from edgeinfer.paths import Paths, default_paths
-from edgeinfer.service import Identity, Service, Surroundings
+from edgeinfer.service import Identity, Service, Surroundings, Watch
 from edgeinfer.store.store import ModelStore, StoredModel
 from edgeinfer.worker.policy import WatchPolicy
 from edgeinfer.worker.protocol import Start
@@ -71,10 +72,12 @@ class Runtime:
 
     @cached_property
     def catalog(self) -> Catalog:
+        """The models that edgeinfer knows by name."""
         return Catalog.load()
 
     @cached_property
     def store(self) -> ModelStore:
+        """The models on this disk."""
         return ModelStore.open(self.paths, self.catalog)
 
     def profile(self, *, bandwidth: bool = False) -> DeviceProfile:
@@ -108,21 +111,22 @@ class Runtime:
     def choose_model(self, name: str | None = None) -> StoredModel:
         """The named model, or the best of those on this disk.
 
-        Raises UnknownModelError, ModelFileError, or InsufficientMemoryError when none on this disk fits.
+        Where none of several fits it is the smallest, so that loading it tells what is missing.
+        Raises UnknownModelError or ModelFileError.
         """
         if name is not None:
             return self.store.resolve(name)
-        shelf = self.store.scan()
-        if len(shelf.models) == 1:
-            return shelf.models[0]
-        plan = self.plan(self.profile())
-        best = plan.best_on_disk
-        stored = {model.id: model for model in shelf.models}
-        return (
-            stored[best.candidate.stored_id]
-            if best and best.candidate.stored_id
-            else shelf.models[-1]
-        )
+        models = self.store.scan().models
+        if not models:
+            raise UnknownModelError(
+                "There is no model on this disk, not even the one that comes with edgeinfer.",
+                hint="Install edgeinfer again; `edgeinfer models` lists what it finds.",
+            )
+        if len(models) == 1:
+            return models[0]
+        best = self.plan(self.profile()).best_on_disk
+        best_id = best.candidate.stored_id if best else None
+        return next((model for model in models if model.id == best_id), models[-1])
 
     def native_choice(self, profile: DeviceProfile) -> native.NativeChoice:
         """The CPU variant for this machine, found by the canary on the first call."""
@@ -134,22 +138,24 @@ class Runtime:
         key = " ".join((cpu.name, cpu.architecture, *sorted(cpu.features)))
         return native.VariantStore(self.paths.state / "native.json", key, native.library_folder())
 
-    def open_service(self, model: StoredModel, options: LaunchOptions) -> Service:
+    def open_service(self, model: StoredModel, options: LaunchOptions | None = None) -> Service:
         """Load a model in a worker of its own and wait until it can answer.
 
-        Raises InsufficientMemoryError before anything is loaded that would not fit, and the load's own errors.
+        Raises InsufficientMemoryError before anything is loaded that would not fit, and the load's
+        own errors.
         """
+        options = options or LaunchOptions()
         profile = self.profile()
         entry = self._fit(model, profile, options)
         cost_model = self.cost_model(options.money, model.header.parameters)
         start = self._start(model, entry, profile, options)
         service = Service(
             start,
-            Identity(model.id, model.name, self._describe(model), int(model.path.stat().st_mtime)),
+            self._identify(model),
             open_energy=lambda supervisor: EnergyBook(_open_meter(profile, supervisor)),
             cost_model=cost_model,
             surroundings=Surroundings(time.monotonic, profile.label, options.endpoint),
-            policy=options.policy,
+            watch=Watch(options.policy),
         )
         try:
             service.wait_ready()
@@ -159,7 +165,10 @@ class Runtime:
         return service
 
     def cost_model(self, money: Money, parameters: int) -> CostModel:
-        """Tariff and cloud prices to compare a model of this size by; raises UsageError for an unknown country."""
+        """Tariff and cloud prices to compare a model of this size by.
+
+        Raises UsageError for an unknown country.
+        """
         prices = load_prices()
         return CostModel(
             tariff=self.tariff(money),
@@ -189,7 +198,7 @@ class Runtime:
         ]
 
     def candidate(self, model: StoredModel) -> Candidate:
-        """A stored file by the numbers of its own header, rated by the catalogue where it knows the model."""
+        """A stored file by the numbers of its own header, rated by the catalogue if it knows it."""
         header = model.header
         manifest = self.catalog.get(model.catalog_id) if model.catalog_id else None
         return Candidate(
@@ -215,7 +224,10 @@ class Runtime:
             context_tokens=options.context_tokens or DEFAULT_CONTEXT_TOKENS,
             serving=Serving(slots=options.slots),
         )
-        return plan.require(model.id)
+        entry = plan.require(model.id)
+        if entry.context_tokens < (options.context_tokens or 0):
+            raise _refuse_context(entry, model)
+        return entry
 
     def _start(
         self, model: StoredModel, entry: FitEntry, profile: DeviceProfile, options: LaunchOptions
@@ -233,9 +245,15 @@ class Runtime:
             threads=count_threads(profile, model.header.parameters),
         )
 
-    def _describe(self, model: StoredModel) -> str:
+    def _identify(self, model: StoredModel) -> Identity:
         manifest = self.catalog.get(model.catalog_id) if model.catalog_id else None
-        return manifest.summary if manifest else ""
+        return Identity(
+            model_id=model.id,
+            name=model.name,
+            description=manifest.summary if manifest else "",
+            quantization=model.quantization,
+            created_s=int(model.path.stat().st_mtime),
+        )
 
     @staticmethod
     def _existing(path: Path) -> Path:
@@ -253,8 +271,20 @@ def count_threads(profile: DeviceProfile, parameters: int | None = None) -> int:
     return max(1, min(cpu.physical_cores or cpu.logical_cores, int(cpu.usable_cores)))
 
 
+def _refuse_context(entry: FitEntry, model: StoredModel) -> CapacityError:
+    """What was asked for by name is not silently made smaller."""
+    trained = model.header.architecture.n_ctx_train
+    limit = f"{entry.context_tokens:,} tokens of context"
+    sentence = (
+        f"{model.name} was trained for {limit} and can have no more."
+        if entry.context_tokens >= trained
+        else f"In the memory that is free, {model.name} can have {limit}."
+    )
+    return CapacityError(sentence, hint=f"Use --context {entry.context_tokens}, or leave it out.")
+
+
 def _open_meter(profile: DeviceProfile, supervisor: Supervisor) -> EnergyMeter:
-    """The best energy meter here; the model, if it comes to that, counts our own processes' work."""
+    """The best energy meter here; a model, if it comes to that, counts our own processes' work."""
     cpu = profile.cpu
     return open_meter(
         power_model=PowerModel.for_cpu(logical=cpu.logical_cores, physical=cpu.physical_cores),

@@ -1,6 +1,7 @@
 """Units for people: bytes, seconds, joules and money as they stand on a screen.
 
-Inside the program bytes are int, time is in seconds, energy in joules and money is Decimal US dollars.
+Inside the program bytes are int, time is in seconds, energy in joules, and money is Decimal US
+dollars.
 """
 
 from decimal import Decimal
@@ -8,8 +9,12 @@ from decimal import Decimal
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
+JOULES_PER_KJ = 1000
 JOULES_PER_KWH = 3_600_000
 SECONDS_PER_HOUR = 3_600
+
+# From here on minutes read better.
+_MAX_SECONDS_SHOWN = 120
 
 
 def format_bytes(count: int | None) -> str:
@@ -28,7 +33,7 @@ def format_seconds(seconds: float | None) -> str:
         return "unknown"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:
+    if seconds < _MAX_SECONDS_SHOWN:
         return f"{seconds:.1f} s"
     if seconds < 2 * SECONDS_PER_HOUR:
         return f"{seconds / 60:.0f} min"
@@ -41,8 +46,8 @@ def format_joules(joules: float | None) -> str:
         return "unknown"
     if joules >= JOULES_PER_KWH:
         return f"{joules / JOULES_PER_KWH:.3g} kWh"
-    if joules >= 1000:
-        return f"{_three_digits(joules / 1000)} kJ"
+    if joules >= JOULES_PER_KJ:
+        return f"{_three_digits(joules / JOULES_PER_KJ)} kJ"
     return f"{_three_digits(joules)} J"
 
 

@@ -1,6 +1,7 @@
-"""The canary's model: a small Llama-shaped GGUF with meaningless weights in every common quantization.
+"""The canary's model: a small Llama-shaped GGUF with random weights in every common quantization.
 
-It needs no download and no training, and its matrices go through the kernels that differ between CPU variants.
+It needs no download and no training, and its matrices go through the kernels that differ between
+CPU variants.
 """
 
 import random
@@ -18,7 +19,7 @@ _BLOCKS_DRAWN = 64
 
 @dataclass(frozen=True, slots=True)
 class _BlockType:
-    """A ggml block: type id, weights a block, and its bytes as (half-precision scale | random count) fields.
+    """A ggml block: type id, weights a block, and its fields: a half-precision scale or bytes.
 
     The scales make the weights' standard deviation about 0.03, so that activations stay ordinary.
     """
@@ -28,7 +29,7 @@ class _BlockType:
     fields: tuple[float | int, ...]
 
 
-# Layouts: ggml/src/ggml-common.h of llama.cpp (block_q4_0, block_q8_0, block_q4_K, block_q5_K, block_q6_K).
+# Layouts: ggml/src/ggml-common.h of llama.cpp (block_q4_0, _q8_0, _q4_K, _q5_K, _q6_K).
 _F32 = 0
 _Q4_0 = _BlockType(2, 32, (0.0065, 16))
 _Q8_0 = _BlockType(8, 32, (0.0004, 32))

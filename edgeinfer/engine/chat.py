@@ -1,31 +1,31 @@
-"""Messages to prompt text, by the chat template that a model file carries: foreign code, run in a bounded sandbox."""
+"""Messages to prompt text, by the chat template that a model file carries."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import msgspec
-from jinja2 import Template, TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
+from jinja2 import Template, TemplateError
 
+from edgeinfer.engine.template import compile_template, render_bounded
 from edgeinfer.errors import InvalidRequestError, ModelFileError
 
 MAX_TEMPLATE_BYTES = 256 * 1024
-MAX_RENDERED_CHARACTERS = 8 * 1024 * 1024
-MAX_INTEGER = 2**63
 
-Value = TypeVar("Value")
 Role = Literal["system", "user", "assistant", "tool"]
 
-# Methods and filters whose output can be far larger than their input, and that no published chat template needs.
-_REFUSED_METHODS = frozenset(
-    {"format", "format_map", "center", "ljust", "rjust", "zfill", "expandtabs", "translate"}
+# What a template can raise about messages that it was not made for.
+_TEMPLATE_FAULTS = (
+    TemplateError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
 )
-_REFUSED_FILTERS = ("center", "format", "wordwrap", "urlize", "pprint", "filesizeformat", "xmlattr")
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
@@ -33,59 +33,6 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
     role: Role
     content: str
-
-
-class _BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with limits on what one operation may produce."""
-
-    intercepted_binops = frozenset({"*", "**", "+", "%"})
-    concat = staticmethod(lambda parts: _bounded_join(parts))
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        """`a ~ b` becomes `[a, b] | join`, whose length is watched."""
-        tree: nodes.Template = _JoinInsteadOfConcat().visit(super()._parse(source, name, filename))
-        return tree
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 - Jinja's signature
-        if operator == "*":
-            _check_product(left, right)
-        if operator == "**" or (operator == "%" and isinstance(left, str)):
-            raise TemplateError(f"the operator {operator} is not allowed here")
-        return _bounded(super().call_binop(context, operator, left, right))
-
-    def wrap_str_format(self, value: Any) -> None:  # noqa: ANN401, ARG002 - Jinja's signature
-        """No sandboxed str.format: a width alone can ask for gigabytes."""
-        return
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - Jinja's signature
-        if isinstance(obj, str) and attr in _REFUSED_METHODS:
-            return False
-        return super().is_safe_attribute(obj, attr, value)
-
-    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Jinja's signature
-        owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
-        if isinstance(owner, str) and name == "replace" and len(args) > 1:
-            _check_replacement(owner, str(args[0]), str(args[1]))
-        if isinstance(owner, str) and name == "join" and args:
-            return _bounded_join(args[0], owner)
-        return _bounded(super().call(context, obj, *args, **kwargs))
-
-
-class _JoinInsteadOfConcat(NodeTransformer):
-    """Rewrites the one string operator that the sandbox cannot intercept."""
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
-        self.generic_visit(node)
-        return nodes.Filter(
-            nodes.List(node.nodes),
-            "join",
-            [],
-            [],
-            None,
-            None,
-            lineno=node.lineno,
-            environment=node.environment,
-        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +50,7 @@ class ChatTemplate:
                 f"The model's chat template is larger than {MAX_TEMPLATE_BYTES // 1024} KiB."
             )
         try:
-            template = _environment().from_string(self.source)
+            template = compile_template(self.source)
         except (TemplateError, RecursionError, SyntaxError) as error:
             raise ModelFileError(f"The model's chat template is damaged: {error}.") from error
         object.__setattr__(self, "_template", template)
@@ -113,46 +60,28 @@ class ChatTemplate:
 
         Raises InvalidRequestError when the template refuses the conversation or exceeds its bounds.
         """
+        variables: dict[str, object] = {
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "add_generation_prompt": True,
+            "bos_token": self.bos_text,
+            "eos_token": self.eos_text,
+        }
         try:
-            return self._render_bounded([{"role": m.role, "content": m.content} for m in messages])
-        except InvalidRequestError:
-            raise
-        except (
-            TemplateError,
-            ArithmeticError,
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            RecursionError,
-            MemoryError,
-        ) as error:
+            return render_bounded(self._template, variables)
+        except _TEMPLATE_FAULTS as error:
             raise InvalidRequestError(
                 f"The model's chat template refused these messages: {error}.",
                 param="messages",
-                hint="Alternate user and assistant turns, with at most one system message at the start.",
+                hint="Alternate user and assistant turns, with at most one system message first.",
             ) from error
-
-    def _render_bounded(self, messages: list[dict[str, str]]) -> str:
-        pieces: list[str] = []
-        length = 0
-        for piece in self._template.generate(
-            messages=messages,
-            add_generation_prompt=True,
-            bos_token=self.bos_text,
-            eos_token=self.eos_text,
-        ):
-            length += len(piece)
-            if length > MAX_RENDERED_CHARACTERS:
-                raise TemplateError("the rendered text is too long")
-            pieces.append(piece)
-        return "".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class PromptText:
-    """Rendered text in pieces: `(text, is_literal)`; a literal piece holds a user's words that look like control
-    tokens and must be tokenized as plain text."""
+    """Rendered text in pieces: `(text, is_literal)`.
+
+    A literal piece is a text of a control token that a user wrote; it must stay plain text.
+    """
 
     pieces: tuple[tuple[str, bool], ...]
 
@@ -160,7 +89,12 @@ class PromptText:
         """Token ids; `tokenize(text, parse_special)` is called piece by piece."""
         tokens: list[int] = []
         for text, is_literal in self.pieces:
-            tokens += tokenize(text, not is_literal)
+            if is_literal:
+                # In two parts, as llama.cpp finds tokens that a model's maker added in plain text
+                # too, and some makers add their control tokens that way.
+                tokens += tokenize(text[:1], False) + tokenize(text[1:], False)  # noqa: FBT003 - as documented
+            else:
+                tokens += tokenize(text, True)  # noqa: FBT003 - as above
         return tokens
 
 
@@ -169,8 +103,8 @@ def render_chat(
 ) -> PromptText:
     """Render a conversation so that no user can speak in control tokens.
 
-    Control-token texts inside a message are replaced by private-use marks before the template sees them and put back
-    as literal pieces afterwards.
+    Their texts inside a message are replaced by private-use marks before the template sees them,
+    and put back as literal pieces afterwards.
     """
     literals: list[str] = []
     guarded = [
@@ -181,6 +115,7 @@ def render_chat(
 
 
 _MARK_OPEN, _MARK_CLOSE = "\ue0f0", "\ue0f1"
+_MARK = re.compile(rf"{_MARK_OPEN}(\d{{1,9}}){_MARK_CLOSE}")
 
 
 def _guard(content: str, special_texts: Sequence[str], literals: list[str]) -> str:
@@ -199,78 +134,9 @@ def _guard(content: str, special_texts: Sequence[str], literals: list[str]) -> s
 
 
 def _split_literals(rendered: str, literals: Sequence[str]) -> list[tuple[str, bool]]:
+    """Marks that the template tore apart stay as they are: nobody can forge a token with them."""
     pieces: list[tuple[str, bool]] = []
-    head, *rest = rendered.split(_MARK_OPEN) if literals else [rendered]
-    pieces.append((head, False))
-    for part in rest:
-        index, _, text = part.partition(_MARK_CLOSE)
-        pieces += [(literals[int(index)], True), (text, False)]
+    for position, part in enumerate(_MARK.split(rendered)):
+        is_mark = position % 2 == 1 and int(part) < len(literals)
+        pieces.append((literals[int(part)], True) if is_mark else (part, False))
     return [piece for piece in pieces if piece[0]]
-
-
-def _environment() -> _BoundedEnvironment:
-    environment = _BoundedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    for name in _REFUSED_FILTERS:
-        del environment.filters[name]
-    environment.filters["tojson"] = _to_json
-    environment.filters["join"] = _bounded_join
-    environment.filters["replace"] = _replace
-    environment.globals = {
-        "range": environment.globals["range"],
-        "namespace": environment.globals["namespace"],
-        "dict": dict,
-        "raise_exception": _raise_exception,
-        "strftime_now": _strftime_now,
-    }
-    return environment
-
-
-def _raise_exception(message: str) -> None:
-    raise TemplateError(message)
-
-
-def _strftime_now(layout: str) -> str:
-    return datetime.now(tz=UTC).astimezone().strftime(layout[:64])
-
-
-def _to_json(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 - whatever a template holds
-    return _bounded(
-        json.dumps(value, ensure_ascii=False, indent=min(indent, 8) if indent else None)
-    )
-
-
-def _replace(text: str, old: str, new: str) -> str:
-    _check_replacement(text, old, new)
-    return text.replace(old, new)
-
-
-def _check_replacement(text: str, old: str, new: str) -> None:
-    if len(text) + text.count(old) * len(new) > MAX_RENDERED_CHARACTERS:
-        raise TemplateError("a replacement grows too long")
-
-
-def _bounded_join(values: Any, separator: str = "", attribute: str | None = None) -> str:  # noqa: ANN401 - any iterable
-    parts: list[str] = []
-    length = 0
-    for value in values:
-        parts.append(str(value[attribute] if attribute else value))
-        length += len(parts[-1]) + len(separator)
-        if length > MAX_RENDERED_CHARACTERS:
-            raise TemplateError("joined text grows too long")
-    return separator.join(parts)
-
-
-def _check_product(left: Any, right: Any) -> None:  # noqa: ANN401 - whatever a template multiplies
-    for sized, factor in ((left, right), (right, left)):
-        if hasattr(sized, "__len__") and len(sized) * factor > MAX_RENDERED_CHARACTERS:
-            raise TemplateError("a repeated text grows too long")
-
-
-def _bounded(value: Value) -> Value:
-    if isinstance(value, str | list | tuple) and len(value) > MAX_RENDERED_CHARACTERS:
-        raise TemplateError("a value grows too long")
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise TemplateError("a number grows too large")
-    return value

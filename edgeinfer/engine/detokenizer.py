@@ -6,8 +6,9 @@ import codecs
 class StreamingDetokenizer:
     """Turns the bytes of successive tokens into text that may be shown at once.
 
-    Bytes of an unfinished character are kept back, and so is text that may be the beginning of a stop string. After a
-    stop string was met, `stopped` is True and no more text comes; the stop string itself is not part of the text.
+    Bytes of an unfinished character are kept back, and so is text that may be the beginning of a
+    stop string. After a stop string was met, `stopped` is True and no more text comes; the stop
+    string itself is not part of the text.
     """
 
     def __init__(self, stops: tuple[str, ...] = ()) -> None:

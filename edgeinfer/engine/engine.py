@@ -38,13 +38,14 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
+        """Whether a step would do anything."""
         return self.scheduler.has_work
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence.
 
-        Raises InvalidRequestError for an empty prompt, PromptTooLongError when no token of an answer would fit, and
-        QueueFullError.
+        Raises InvalidRequestError for an empty prompt, PromptTooLongError when no token of an
+        answer would fit, and QueueFullError.
         """
         context_tokens = self.scheduler.limits.context_tokens
         if not sequence.prompt_tokens:

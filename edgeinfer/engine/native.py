@@ -1,22 +1,24 @@
 """Which build of the native library works here: chosen by a canary, never by CPUID alone.
 
-Every candidate runs a small quantized model in a process of its own, must not crash and must agree with the plain
-baseline variant. The fastest survivor is remembered for this CPU and this build.
+Every candidate runs a small quantized model in a process of its own, must not crash and must agree
+with the plain baseline variant. The fastest survivor is remembered for this CPU and this build.
 """
 
+import contextlib
 import hashlib
 import importlib.util
-import json
 import math
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from edgeinfer.engine.canary import canary_model
 from edgeinfer.errors import EngineError, StorageError
@@ -27,12 +29,14 @@ VariantStatus = Literal["works", "unsupported", "crashed", "disagrees", "too slo
 BASELINES = ("x64", "armv8.0_1", "apple_m1", "native")
 MIN_AGREEMENT = 0.99
 TRIAL_TIMEOUT_S = 60.0
-# A variant that CPUID ranks lower must be this much faster before it is preferred: trials on a busy machine scatter.
+# A variant that CPUID ranks lower must be this much faster: trials on a busy machine scatter.
 LEAD_TO_PREFER = 1.15
-# The first start tries so many of the candidates that CPUID ranks highest; `edgeinfer doctor` tries all.
+# The first start tries the candidates that CPUID ranks highest; `edgeinfer doctor` tries all.
 QUICK_CANDIDATES = 3
 _ACCELERATORS = ("cuda", "vulkan", "hip", "metal", "sycl", "opencl")
-_CACHE_VERSION = 1
+_LIBRARY_SUFFIXES = (".so", ".dll", ".dylib")
+_CACHE_VERSION = 2
+_REBUILD_HINT = "Build the engine again on this machine: rm -rf .build, then `make run`."
 
 # What a trial's process is asked to do: run one variant, or only rank several by CPUID.
 TRY, SCORE = "try", "score"
@@ -51,8 +55,9 @@ class NativeChoice:
 class Verdict:
     """What the canary found of one variant.
 
-    `score` is the variant's own CPUID rank (0: this CPU lacks an instruction set). Speeds are tokens per second of one
-    thread on the canary's model, `agreement` the cosine similarity of its logits with the baseline's; None where it did not run.
+    `score` is the variant's own CPUID rank (0: this CPU lacks an instruction set). Speeds are
+    tokens per second of one thread on the canary's model, `agreement` the cosine similarity of its
+    logits with the baseline's; None where it did not run.
     """
 
     variant: str
@@ -71,7 +76,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How a trial's process ended: its return code (negative: a signal; None: timed out) and what it printed."""
+    """How a trial's process ended, and what it printed.
+
+    `returncode` is negative for a signal, None when the time was up.
+    """
 
     returncode: int | None
     output: str
@@ -80,8 +88,24 @@ class Trial:
 RunTrial = Callable[[tuple[str, ...]], Trial]
 
 
+class _Result(msgspec.Struct, frozen=True):
+    """What a variant's trial prints; without logits this CPU cannot run it."""
+
+    score: int
+    prefill_tokens_per_s: float | None = None
+    decode_tokens_per_s: float | None = None
+    logits: tuple[float, ...] = ()
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """The file of remembered verdicts."""
+
+    key: str
+    verdicts: tuple[Verdict, ...]
+
+
 def library_folder() -> Path:
-    """The folder of the installed engine's libraries; raises EngineError when it is not installed."""
+    """The folder of the installed engine's libraries; raises EngineError when there is none."""
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
         raise EngineError(
@@ -91,63 +115,55 @@ def library_folder() -> Path:
 
 
 def cpu_libraries(folder: Path) -> dict[str, Path]:
-    """CPU variants of the build by name; a build for one CPU has the single variant "native"."""
+    """CPU variants of the build by name; a build for one CPU has the single variant "native".
+
+    Raises EngineError when there is none.
+    """
     found: dict[str, Path] = {}
-    for path in sorted(folder.glob("*ggml-cpu*")):
-        if path.suffix not in {".so", ".dll", ".dylib"}:
-            continue
+    for path in _libraries(folder, "*ggml-cpu*"):
         name = path.stem.removeprefix("lib").removeprefix("ggml-cpu").removeprefix("-")
         found[name or "native"] = path
     if not found:
-        raise EngineError(
-            f"The engine in {folder} has no CPU library.",
-            hint="Build it again: rm -rf .build, then `make run`.",
-        )
+        raise EngineError(f"The engine in {folder} has no CPU library.", hint=_REBUILD_HINT)
     return found
 
 
 def accelerator_libraries(folder: Path) -> tuple[Path, ...]:
     """Libraries of GPU backends that this build has."""
-    return tuple(
-        path
-        for name in _ACCELERATORS
-        for path in sorted(folder.glob(f"*ggml-{name}.*"))
-        if path.suffix != ".py"
-    )
+    return tuple(path for name in _ACCELERATORS for path in _libraries(folder, f"*ggml-{name}.*"))
 
 
 def examine(
-    variants: dict[str, Path],
-    *,
-    run_trial: RunTrial | None = None,
-    quick: bool = False,
+    variants: Mapping[str, Path], *, run_trial: RunTrial | None = None, quick: bool = False
 ) -> tuple[Verdict, ...]:
-    """Try the variants one after the other; `quick` tries only the baseline and those that CPUID ranks highest."""
+    """Try the variants one after the other, the baseline first.
+
+    `quick` tries only the baseline and those that CPUID ranks highest.
+    """
     run = run_trial or run_in_child
     names = _quick_candidates(variants, run) if quick else tuple(variants)
     baseline = _baseline(variants)
     with tempfile.TemporaryDirectory(prefix="edgeinfer-canary-") as folder:
         model = Path(folder) / "canary.gguf"
         model.write_bytes(canary_model())
-
-        def trial(name: str) -> Trial:
-            return run((TRY, str(variants[name]), str(model)))
-
-        reference = trial(baseline)
-        others = ((name, trial(name)) for name in names if name != baseline)
-        return tuple(
-            _judge(name, result, reference) for name, result in ((baseline, reference), *others)
-        )
+        trials = {
+            name: run((TRY, str(variants[name]), str(model)))
+            for name in (baseline, *(name for name in names if name != baseline))
+        }
+    expected = _parse(trials[baseline])
+    return tuple(_judge(name, trial, expected) for name, trial in trials.items())
 
 
 def choose(verdicts: Sequence[Verdict]) -> Verdict:
-    """The survivor that CPUID ranks highest, unless another is clearly faster; raises EngineError without one."""
+    """The survivor that CPUID ranks highest, unless another is clearly faster.
+
+    Raises EngineError without a survivor.
+    """
     working = sorted((v for v in verdicts if v.status == "works"), key=lambda v: -v.score)
     if not working:
-        reasons = "; ".join(f"{v.variant}: {v.status}" for v in verdicts)
+        reasons = "; ".join(f"{v.variant}: {v.status} {v.detail}".rstrip() for v in verdicts)
         raise EngineError(
-            f"No variant of the engine works on this CPU ({reasons}).",
-            hint="Build the engine again on this machine: rm -rf .build, then `make run`.",
+            f"No variant of the engine works on this CPU ({reasons}).", hint=_REBUILD_HINT
         )
     best = working[0]
     for verdict in working[1:]:
@@ -158,25 +174,24 @@ def choose(verdicts: Sequence[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class VariantStore:
-    """Remembers the verdicts of this CPU and this build in `file`; a damaged or foreign file counts as absent."""
+    """Remembers the verdicts of this CPU and this build in `file`."""
 
     file: Path
     cpu_key: str
     folder: Path
 
     def load(self) -> tuple[Verdict, ...]:
+        """What is remembered; nothing when the file is absent, damaged or of another machine."""
         try:
-            stored = json.loads(self.file.read_bytes())
-            if stored["key"] != self._key():
-                return ()
-            return tuple(Verdict(**verdict) for verdict in stored["verdicts"])
-        except (OSError, ValueError, TypeError, KeyError):
+            stored = msgspec.json.decode(self.file.read_bytes(), type=_Stored)
+        except (OSError, ValueError):
             return ()
+        return stored.verdicts if stored.key == self._key() else ()
 
     def save(self, verdicts: Sequence[Verdict]) -> None:
         """Raises StorageError when the folder cannot be written."""
-        content = {"key": self._key(), "verdicts": [asdict(verdict) for verdict in verdicts]}
-        write_atomically(self.file, json.dumps(content, indent=1).encode())
+        content = msgspec.json.encode(_Stored(self._key(), tuple(verdicts)))
+        write_atomically(self.file, msgspec.json.format(content, indent=1))
 
     def _key(self) -> str:
         parts = [str(_CACHE_VERSION), self.cpu_key]
@@ -187,23 +202,27 @@ class VariantStore:
 
 
 def native_choice(store: VariantStore, *, run_trial: RunTrial | None = None) -> NativeChoice:
-    """The variant to load here: remembered, or found by a quick examination now (some seconds, once)."""
+    """The variant to load here: remembered, or found by a quick examination now (seconds, once).
+
+    Raises EngineError when no variant works; that is not remembered, as the next start may find the
+    machine less busy.
+    """
     variants = cpu_libraries(store.folder)
-    verdicts = store.load()
+    verdicts = tuple(v for v in store.load() if v.variant in variants and v.status == "works")
     if not verdicts:
         verdicts = examine(variants, run_trial=run_trial, quick=True)
-        try:
+        choose(verdicts)
+        # A home that cannot be written costs the same examination next time, nothing else.
+        with contextlib.suppress(StorageError):
             store.save(verdicts)
-        except StorageError:
-            # A read-only home costs the same examination next time, nothing else.
-            pass
     best = choose(verdicts)
     return NativeChoice(best.variant, variants[best.variant], accelerator_libraries(store.folder))
 
 
 def run_in_child(arguments: tuple[str, ...]) -> Trial:
     """One trial in a process of its own."""
-    command = [sys.executable, "-m", "edgeinfer.engine.backends.trial", *arguments]
+    # -P: `-m` alone puts the current folder first, and what is planted there would run.
+    command = [sys.executable, "-P", "-m", "edgeinfer.engine.backends.trial", *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
             command, capture_output=True, text=True, timeout=TRIAL_TIMEOUT_S, check=False
@@ -213,34 +232,52 @@ def run_in_child(arguments: tuple[str, ...]) -> Trial:
     return Trial(done.returncode, done.stdout if done.returncode == 0 else done.stderr)
 
 
-def _baseline(variants: dict[str, Path]) -> str:
+def _libraries(folder: Path, pattern: str) -> Iterator[Path]:
+    return (path for path in sorted(folder.glob(pattern)) if path.suffix in _LIBRARY_SUFFIXES)
+
+
+def _baseline(variants: Mapping[str, Path]) -> str:
     return next((name for name in BASELINES if name in variants), next(iter(variants)))
 
 
-def _quick_candidates(variants: dict[str, Path], run: RunTrial) -> tuple[str, ...]:
+def _quick_candidates(variants: Mapping[str, Path], run: RunTrial) -> tuple[str, ...]:
+    """The variants that CPUID ranks highest; all of them when not even asking works."""
     trial = run((SCORE, *(str(path) for path in variants.values())))
-    if trial.returncode != 0:
+    try:
+        scores = msgspec.json.decode(trial.output, type=list[int])
+    except msgspec.MsgspecError:
+        scores = []
+    if trial.returncode != 0 or len(scores) != len(variants):
         return tuple(variants)
-    scores = dict(zip(variants, json.loads(trial.output), strict=True))
-    ranked = sorted((name for name in variants if scores[name]), key=lambda name: -scores[name])
-    return tuple(ranked[:QUICK_CANDIDATES])
+    ranked = sorted(zip(scores, variants, strict=True), key=lambda pair: -pair[0])
+    return tuple(name for score, name in ranked[:QUICK_CANDIDATES] if score)
 
 
-def _judge(variant: str, trial: Trial, reference: Trial) -> Verdict:
+def _parse(trial: Trial) -> _Result | None:
+    """What a trial found; None when it crashed or printed something else."""
+    if trial.returncode != 0:
+        return None
+    try:
+        return msgspec.json.decode(trial.output, type=_Result)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _judge(variant: str, trial: Trial, expected: _Result | None) -> Verdict:
     if trial.returncode is None:
         return Verdict(variant, "too slow", detail=f"no result within {TRIAL_TIMEOUT_S:.0f} s")
-    if trial.returncode != 0:
+    result = _parse(trial)
+    if result is None:
         return Verdict(variant, "crashed", detail=_ending(trial))
-    result = json.loads(trial.output)
-    if result["score"] == 0:
+    if result.score == 0:
         return Verdict(variant, "unsupported", detail="this CPU lacks an instruction set")
-    agreement = _agreement(result["logits"], reference)
+    agreement = _cosine(result.logits, expected.logits) if expected else None
     return Verdict(
         variant,
         "disagrees" if agreement is not None and agreement < MIN_AGREEMENT else "works",
-        result["score"],
-        result["prefill_tokens_per_s"],
-        result["decode_tokens_per_s"],
+        result.score,
+        result.prefill_tokens_per_s,
+        result.decode_tokens_per_s,
         agreement,
     )
 
@@ -248,16 +285,13 @@ def _judge(variant: str, trial: Trial, reference: Trial) -> Verdict:
 def _ending(trial: Trial) -> str:
     code = trial.returncode or 0
     if code < 0:
-        return signal.Signals(-code).name
+        known = {number.value: number.name for number in signal.Signals}
+        return known.get(-code, f"signal {-code}")
     lines = trial.output.strip().splitlines()
-    return lines[-1] if lines else f"exit code {code}"
+    return lines[-1] if lines and code else f"exit code {code} without a result"
 
 
-def _agreement(logits: list[float], reference: Trial) -> float | None:
-    """Cosine similarity; None when the baseline itself did not run."""
-    if reference.returncode != 0:
-        return None
-    expected: list[float] = json.loads(reference.output)["logits"]
-    norm = math.hypot(*logits) * math.hypot(*expected)
-    product = sum(map(mul, logits, expected))
-    return product / norm if math.isfinite(norm) and norm else 0.0
+def _cosine(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Cosine similarity; 0 when either is no finite direction."""
+    norm = math.hypot(*ours) * math.hypot(*theirs)
+    return sum(map(mul, ours, theirs)) / norm if math.isfinite(norm) and norm else 0.0

@@ -8,7 +8,7 @@ from edgeinfer.engine.sequence import Batch, StepOutput
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a loaded model says of itself. `context_tokens` is per sequence; `chat_template` None when it has none."""
+    """What a loaded model says of itself; `context_tokens` is per sequence."""
 
     name: str
     quantization: str
@@ -28,7 +28,9 @@ class ModelRunner(Protocol):
     """Computes batches and knows the vocabulary. Owned by one thread."""
 
     @property
-    def facts(self) -> ModelFacts: ...
+    def facts(self) -> ModelFacts:
+        """The loaded model's facts."""
+        ...
 
     @property
     def end_tokens(self) -> frozenset[int]:
@@ -45,7 +47,12 @@ class ModelRunner(Protocol):
         """Whether the cells behind a shared prefix can be dropped alone."""
         ...
 
-    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]: ...
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Token ids; `add_special` adds what begins a text, `parse_special` knows control tokens.
+
+        May be called from another thread than the owner's.
+        """
+        ...
 
     def token_piece(self, token: int) -> bytes:
         """The bytes of a token; empty for control tokens."""
@@ -59,4 +66,6 @@ class ModelRunner(Protocol):
         """Drop every cell of the KV cache."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give back the model's memory."""
+        ...

@@ -11,10 +11,11 @@ MAX_STOP_BYTES = 256
 
 
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Every knob of a request's sampling; the chain runs inside llama.cpp in the order of the fields.
+    """Every knob of a request's sampling; they work inside llama.cpp in the order of the fields.
 
-    `temperature` 0 is greedy. `max_tokens` None means until the context is full. `seed` None draws one.
-    Ranges: penalties -2..2 (OpenAI's), repeat_penalty (0, 2], top_p and min_p 0..1, top_k >= 0 (0 is off).
+    `temperature` 0 is greedy. `max_tokens` None means until the context is full. `seed` None draws
+    one. `top_k` 0 is off. The ranges are in the table below; a value outside raises
+    InvalidRequestError.
     """
 
     repeat_penalty: float = 1.0

@@ -17,7 +17,7 @@ from edgeinfer.errors import QueueFullError
 
 @dataclass(frozen=True, slots=True)
 class SchedulerLimits:
-    """`context_tokens` is what one sequence may hold; `step_tokens` bounds one step and with it a stream's pause."""
+    """`context_tokens` bounds one sequence, `step_tokens` one step and with it a stream's pause."""
 
     slots: int
     context_tokens: int
@@ -36,10 +36,10 @@ class _Slot:
 
 @dataclass(slots=True)
 class Scheduler:
-    """First come, first served over a fixed number of slots; decodes go first, prefill fills the step.
+    """First come, first served over a number of slots; prefill gets what decodes leave of a step.
 
-    A finished sequence's cells stay in its slot until the slot is needed; a newcomer of the same namespace that shares
-    a prefix reuses them (`reuses_prefixes`), never one of another namespace.
+    A finished sequence's cells stay in its slot until the slot is needed; a newcomer of the same
+    namespace that shares a prefix reuses them (`reuses_prefixes`), never one of another namespace.
     """
 
     limits: SchedulerLimits
@@ -60,6 +60,7 @@ class Scheduler:
 
     @property
     def has_work(self) -> bool:
+        """Whether anybody waits or runs."""
         return bool(self.waiting) or any(slot.sequence for slot in self._slots)
 
     def add(self, sequence: Sequence) -> None:
@@ -112,7 +113,7 @@ class Scheduler:
         return tuple(advanced)
 
     def drop_all(self) -> tuple[Sequence, ...]:
-        """Forget every sequence and every cell, after the runner failed; returns who was dropped."""
+        """Forget every sequence and cell, after the runner failed; returns who was dropped."""
         dropped = (*self.waiting, *self.running)
         for sequence in dropped:
             self._finish(sequence, "cancelled")
@@ -124,9 +125,10 @@ class Scheduler:
         sampling = sequence.sampling
         if token in self.end_tokens and not sampling.ignore_eos:
             self._finish(sequence, "stop")
-        elif len(sequence.completion_tokens) == sampling.max_tokens:
-            self._finish(sequence, "length")
-        elif sequence.num_tokens >= self.limits.context_tokens:
+        elif (
+            len(sequence.completion_tokens) == sampling.max_tokens
+            or sequence.num_tokens >= self.limits.context_tokens
+        ):
             self._finish(sequence, "length")
 
     def _admit(self) -> list[Admission]:
@@ -148,7 +150,7 @@ class Scheduler:
         return Admission(index, keep, sequence.sampling, sequence.prompt_tokens)
 
     def _shared(self, slot: _Slot, sequence: Sequence) -> int:
-        """Leading tokens of the prompt that the slot holds already; the last one is always computed for its logits."""
+        """Leading tokens that the slot holds; the last is always computed, for its logits."""
         if not self.reuses_prefixes or slot.namespace != sequence.namespace:
             return 0
         shared = 0

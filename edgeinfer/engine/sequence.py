@@ -21,8 +21,8 @@ class SequenceState(Enum):
 class Sequence:
     """A request inside the engine; only the scheduler writes it.
 
-    `num_computed` counts the tokens whose KV entries exist, `num_cached` those of them that were reused from an
-    earlier sequence of the same `namespace`.
+    `num_computed` counts the tokens whose KV entries exist, `num_cached` those of them that were
+    reused from an earlier sequence of the same `namespace`.
     """
 
     request_id: str
@@ -39,14 +39,17 @@ class Sequence:
 
     @property
     def num_tokens(self) -> int:
+        """Tokens of prompt and completion."""
         return len(self.prompt_tokens) + len(self.completion_tokens)
 
     @property
     def num_uncomputed(self) -> int:
+        """Tokens without KV entries."""
         return self.num_tokens - self.num_computed
 
     @property
     def is_prefilling(self) -> bool:
+        """Whether a part of the prompt is still to be computed."""
         return self.num_computed < len(self.prompt_tokens)
 
     def tokens_from(self, start: int, count: int) -> tuple[int, ...]:
@@ -61,7 +64,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A sequence takes a slot: keep the first `keep_tokens` cells there, drop the rest, sample like this."""
+    """A sequence takes a slot: keep the first `keep_tokens` cells there, drop the rest."""
 
     slot: int
     keep_tokens: int
@@ -71,7 +74,10 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """Tokens of one sequence in one step, at positions `start`, `start + 1`, ...; sampled after the last if asked."""
+    """Tokens of one sequence in one step, from position `start` on.
+
+    `samples`: they are the last that are known, so the next one is drawn after them.
+    """
 
     request_id: str
     slot: int
@@ -90,6 +96,7 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
+        """Tokens of all items."""
         return sum(len(item.tokens) for item in self.items)
 
 

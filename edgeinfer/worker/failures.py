@@ -10,6 +10,8 @@ from edgeinfer.errors import (
 )
 from edgeinfer.worker.protocol import Failed
 
+RESTART_HINT = "Send the request again; the worker restarts by itself."
+
 _PLAIN: dict[str, type[EdgeinferError]] = {
     kind.code: kind
     for kind in (
@@ -42,8 +44,13 @@ def to_error(failed: Failed) -> EdgeinferError:
     details = failed.details
     match failed.code:
         case PromptTooLongError.code:
-            return PromptTooLongError(
-                int(details["n_prompt_tokens"] or 0), int(details["n_ctx"] or 0)
+            return PromptTooLongError(_whole(details, "n_prompt_tokens"), _whole(details, "n_ctx"))
+        case InsufficientMemoryError.code:
+            return InsufficientMemoryError(
+                failed.message,
+                needed_bytes=_whole(details, "needed_bytes"),
+                free_bytes=_whole(details, "free_bytes"),
+                hint=failed.hint,
             )
         case QueueFullError.code:
             return QueueFullError(
@@ -68,3 +75,7 @@ def _details(error: EdgeinferError) -> dict[str, str | int | float | None]:
         case InsufficientMemoryError():
             return {"needed_bytes": error.needed_bytes, "free_bytes": error.free_bytes}
     return {}
+
+
+def _whole(details: dict[str, str | int | float | None], name: str) -> int:
+    return int(details[name] or 0)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 class WatchPolicy:
     """Bounds of the watch over a worker, in seconds.
 
-    A process that the kernel reports as stopped hangs for certain; one that is merely silent may be starved of CPU or
-    wait for a slow disk, and a long step may be honest work on a small machine: those get more time.
+    A process that the kernel reports as stopped hangs for certain; one that is merely silent may be
+    starved of CPU or wait for a slow disk, and a long step may be honest work on a small machine:
+    those get more time.
     """
 
     stopped_s: float = 0.5
@@ -19,5 +20,5 @@ class WatchPolicy:
     backoff_s: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
     def pause_s(self, failures_in_a_row: int) -> float:
-        """How long to wait before the next start; the first failure after a success costs nothing."""
+        """How long to wait before the next start; the first failure after a success is free."""
         return self.backoff_s[min(failures_in_a_row, len(self.backoff_s) - 1)]

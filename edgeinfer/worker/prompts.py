@@ -11,15 +11,21 @@ from edgeinfer.errors import InvalidRequestError, PromptTooLongError
 from edgeinfer.worker.protocol import Generate
 
 TEMPLATE_DEADLINE_S = 2.0
-# No tokenizer in use needs more bytes for a token, so longer prompts cannot fit and are refused before tokenizing.
+# No tokenizer in use makes longer tokens, so longer prompts cannot fit: refused before tokenizing.
 MAX_BYTES_PER_TOKEN = 16
 
 
 class PromptBuilder:
-    """Renders and tokenizes prompts for one loaded model. Used by the worker's main thread, which signals can stop."""
+    """Renders and tokenizes prompts for one loaded model.
 
-    def __init__(self, runner: ModelRunner) -> None:
+    Used by the main thread alone: only there does a signal stop a template that takes too long.
+    """
+
+    def __init__(
+        self, runner: ModelRunner, *, template_deadline_s: float = TEMPLATE_DEADLINE_S
+    ) -> None:
         self._runner = runner
+        self._deadline_s = template_deadline_s
         facts = runner.facts
         self._context_tokens = facts.context_tokens
         self._special_texts = runner.special_texts
@@ -32,8 +38,8 @@ class PromptBuilder:
     def tokens(self, request: Generate) -> tuple[int, ...]:
         """Token ids of the whole prompt.
 
-        Raises InvalidRequestError for an empty prompt or a template that fails, PromptTooLongError for a text that
-        cannot fit.
+        Raises InvalidRequestError for an empty prompt or a template that fails, PromptTooLongError
+        for a text that cannot fit.
         """
         texts = [request.prompt, *(message.content for message in request.messages)]
         if not any(text.strip() for text in texts):
@@ -49,7 +55,7 @@ class PromptBuilder:
     def _chat_tokens(
         self, template: ChatTemplate, messages: tuple[ChatMessage, ...]
     ) -> tuple[int, ...]:
-        with _deadline(TEMPLATE_DEADLINE_S):
+        with _deadline(self._deadline_s):
             prompt = render_chat(template, messages, self._special_texts)
         starts_itself = (
             template.bos_text
@@ -83,7 +89,7 @@ def _plain_text(messages: tuple[ChatMessage, ...]) -> str:
 def _deadline(seconds: float) -> Iterator[None]:
     def expire(_signal: int, _frame: FrameType | None) -> None:
         raise InvalidRequestError(
-            f"The model's chat template took longer than {seconds:.0f} s and was stopped.",
+            f"The model's chat template took longer than {seconds:g} s and was stopped.",
             param="messages",
         )
 

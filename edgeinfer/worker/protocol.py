@@ -1,10 +1,12 @@
 """What the service and its worker say to each other: typed messages over a socketpair.
 
-A frame is a four-byte big-endian length and that many bytes of MessagePack. Everything here is a frozen value.
+A frame is a four-byte big-endian length and that many bytes of MessagePack. Everything here is a
+frozen value.
 """
 
 import socket
 import struct
+import uuid
 from collections.abc import Iterator
 from typing import Literal
 
@@ -18,6 +20,11 @@ MAX_FRAME_BYTES = 32 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 
 FinishReason = Literal["stop", "length", "cancelled"]
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return uuid.uuid4().hex
 
 
 class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -39,10 +46,11 @@ class Start(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One request: a conversation, or raw text when `messages` is empty.
 
-    `namespace` separates tenants: KV entries are never shared across namespaces.
+    `namespace` separates tenants: KV entries are never shared across namespaces. No two requests
+    under way may have the same `request_id`.
     """
 
-    request_id: str
+    request_id: str = msgspec.field(default_factory=new_request_id)
     messages: tuple[ChatMessage, ...] = ()
     prompt: str = ""
     sampling: SamplingParams = SamplingParams()
@@ -53,10 +61,6 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
     """Stop a request wherever it is."""
 
     request_id: str
-
-
-class Shutdown(msgspec.Struct, frozen=True, tag=True):
-    """End the worker; running requests are dropped."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -79,7 +83,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """New text of a request with its counters so far; the last one carries `finish_reason`.
 
-    Times are seconds since the worker took the request: until it got a slot, until its first token, and until now.
+    Times are seconds since the worker took the request: until it got a slot, until its first token,
+    and until now.
     """
 
     request_id: str
@@ -92,13 +97,16 @@ class Progress(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, tag=True):
-    """Tokens computed for each request in one step, for sharing out energy: `(request_id, prefill, decode)`."""
+    """Tokens computed in one step, for sharing out energy: `(request_id, prefill, decode)`."""
 
     items: tuple[tuple[str, int, int], ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """An error as a value: `code` names the class of edgeinfer.errors. `request_id` None: the worker itself failed."""
+    """An error as a value: `code` names the class of edgeinfer.errors.
+
+    Without a `request_id` it is the worker itself that failed.
+    """
 
     code: str
     message: str
@@ -113,7 +121,7 @@ class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     busy_s: float
 
 
-ToWorker = Start | Generate | Cancel | Shutdown
+ToWorker = Start | Generate | Cancel
 FromWorker = Ready | Progress | Work | Failed | Heartbeat
 
 _encoder = msgspec.msgpack.Encoder()
@@ -128,7 +136,7 @@ def encode_frame(message: ToWorker | FromWorker) -> bytes:
 
 
 def read_frames(stream: socket.socket) -> Iterator[bytes]:
-    """Bodies of the frames that arrive, until the other side closes; an oversized frame ends the stream too."""
+    """Bodies of the frames that arrive, until the other side closes or a frame is oversized."""
     with stream.makefile("rb") as file:
         while len(head := file.read(_LENGTH.size)) == _LENGTH.size:
             (length,) = _LENGTH.unpack(head)

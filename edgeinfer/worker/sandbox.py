@@ -1,8 +1,9 @@
 """What the worker may not do: no network, no core dump, first to go when memory runs out.
 
-Linux: a seccomp filter refuses socket() for every family but AF_UNIX with EPERM, for all threads and for good.
-macOS has the same idea as `sandbox-exec` with `(deny network*)`, Windows as an AppContainer without network
-capability; neither is set up by this module, and the label that it returns says so.
+Linux: a seccomp filter refuses socket() for every family but AF_UNIX with EPERM, for all threads
+and for good. macOS has the same idea as `sandbox-exec` with `(deny network*)`, Windows as an
+AppContainer without network capability; neither is set up by this module, and the label that it
+returns says so.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ _SECCOMP_FILTER_FLAG_TSYNC = 1
 _AF_UNIX = 1
 _EPERM = 1
 
-# (audit architecture, number of seccomp(2), number of socket(2)): include/uapi/linux/audit.h and unistd.h.
+# (audit architecture, number of seccomp(2), of socket(2)): include/uapi/linux/audit.h, unistd.h.
 _ARCHITECTURES = {
     "x86_64": (0xC000003E, 317, 41),
     "aarch64": (0xC00000B7, 277, 198),
@@ -39,7 +40,7 @@ OOM_SCORE_ADJUSTMENT = 500
 
 
 def enter_sandbox() -> str:
-    """Give up what the worker does not need, before any model file is opened; returns what holds, as a label."""
+    """Give up what the worker does not need; returns what holds, as a label."""
     parts = [_limit_core_dumps(), _raise_oom_score(), _deny_network()]
     return ", ".join(part for part in parts if part)
 
@@ -81,7 +82,7 @@ def _deny_network() -> str:
 
 
 def _filter_program(audit_architecture: int, socket_number: int) -> bytes:
-    """Classic BPF: foreign architectures and x32 calls die, socket() passes for AF_UNIX only, all else passes."""
+    """Classic BPF: foreign architectures die, x32 calls and network sockets are refused."""
     instructions = (
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, audit_architecture),

@@ -1,27 +1,20 @@
 """Keeps one worker process alive and answers for its requests."""
 
 import enum
-import hashlib
+import logging
 import threading
 import time
-from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import msgspec
 
-from edgeinfer.errors import (
-    EdgeinferError,
-    QuarantinedError,
-    QueueFullError,
-    WorkerError,
-    WorkerHungError,
-    WorkerStartError,
-)
+from edgeinfer.errors import EdgeinferError, WorkerError, WorkerHungError, WorkerStartError
 from edgeinfer.usage import TokenUsage
-from edgeinfer.worker.failures import to_failed
+from edgeinfer.worker.failures import RESTART_HINT, to_failed
+from edgeinfer.worker.line import Line, Listener, Ticket, fingerprint
 from edgeinfer.worker.policy import WatchPolicy
-from edgeinfer.worker.process import RESTART_HINT, WorkerProcess
+from edgeinfer.worker.process import WORKER_COMMAND, WorkerProcess
 from edgeinfer.worker.protocol import (
     Cancel,
     Failed,
@@ -33,15 +26,14 @@ from edgeinfer.worker.protocol import (
     Work,
 )
 
-Listener = Callable[[Progress | Failed], None]
+Message = TypeVar("Message")
 WorkListener = Callable[[Work], None]
 
-DEATHS_TO_QUARANTINE = 2
-_RETRY_AFTER_S = 5.0
+_log = logging.getLogger(__name__)
 
 
 class WorkerState(enum.Enum):
-    """Where the worker is in its life."""
+    """Where the worker is in its life; FAILED is tried again, but nobody waits for it."""
 
     LOADING = "loading"
     READY = "ready"
@@ -50,23 +42,15 @@ class WorkerState(enum.Enum):
     CLOSED = "closed"
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """A request on its way: who listens, and since when it waits (seconds of the monotonic clock)."""
-
-    request: Generate
-    listener: Listener
-    fingerprint: str
-    taken_s: float
-    sent_s: float | None = None
+_LOADING_STATES = (WorkerState.LOADING, WorkerState.RESTARTING)
 
 
 class Supervisor:
-    """Owns the worker of one model: starts it, watches it, restarts it, and answers for its requests.
+    """Owns the worker of one model: starts, watches and restarts it, and answers for its requests.
 
-    As many requests as the model has slots are with the worker; the others wait here, so a crash costs only those that
-    ran. A request that was running when the worker died is a suspect: when it comes again it runs alone, and if the
-    worker dies once more it is quarantined. So no innocent neighbor is ever quarantined with the culprit.
+    As many requests as the model has slots are with the worker; the others wait here, so a crash
+    costs only those that ran. Listeners are called on threads of this object, one at a time for
+    each request; they must not wait. What a listener raises is logged and ends nothing.
     """
 
     def __init__(
@@ -75,25 +59,26 @@ class Supervisor:
         *,
         policy: WatchPolicy | None = None,
         on_work: WorkListener | None = None,
+        command: tuple[str, ...] = WORKER_COMMAND,
     ) -> None:
         self._start = start
         self._policy = policy or WatchPolicy()
         self._on_work = on_work
-        self._changed = threading.Condition(threading.RLock())
+        self._command = command
+        self._changed = threading.Condition()
         self._state = WorkerState.LOADING
         self._ready: Ready | None = None
         self._start_error: EdgeinferError | None = None
         self._restarts = self._failures_in_a_row = 0
-        self._waiting: deque[_Ticket] = deque()
-        self._running: dict[str, _Ticket] = {}
-        self._deaths: Counter[str] = Counter()
+        self._line = Line(slots=start.slots, max_waiting=start.max_waiting)
         self._closing = threading.Event()
-        self._process = WorkerProcess(self._start, self._hear)
+        self._open_process()
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="worker-watch")
         self._watcher.start()
 
     @property
     def state(self) -> WorkerState:
+        """The worker's state at this instant."""
         return self._state
 
     @property
@@ -103,22 +88,26 @@ class Supervisor:
 
     @property
     def restarts(self) -> int:
+        """How often another process was started after the first."""
         return self._restarts
 
     @property
     def process_id(self) -> int:
+        """The worker's process; another one after each restart."""
         return self._process.process_id
 
     @property
     def num_waiting(self) -> int:
-        return len(self._waiting)
+        """Requests that are not with the worker yet."""
+        return self._line.num_waiting
 
     @property
     def num_running(self) -> int:
-        return len(self._running)
+        """Requests that are with the worker."""
+        return self._line.num_running
 
     def wait_ready(self) -> Ready:
-        """Block until the model is loaded; raises the load's error (ModelFileError, WorkerStartError, ...)."""
+        """Block until the model is loaded; raises the load's error."""
         with self._changed:
             self._changed.wait_for(lambda: self._state not in _LOADING_STATES)
             if self._state is WorkerState.READY and self._ready:
@@ -126,30 +115,31 @@ class Supervisor:
             raise self._start_error or WorkerStartError("The worker was closed while it loaded.")
 
     def submit(self, request: Generate, listener: Listener) -> None:
-        """Queue a request; `listener` hears its progress and exactly one final message, on another thread.
+        """Queue a request; `listener` hears its progress and exactly one final message.
 
-        Raises QueueFullError, QuarantinedError, or the load's error while the model cannot be loaded.
+        Raises InvalidRequestError, QueueFullError, QuarantinedError, or the load's error while the
+        model cannot be loaded. Never waits for the worker.
         """
-        ticket = _Ticket(request, listener, _fingerprint(request), time.monotonic())
+        ticket = Ticket(request, listener, fingerprint(request), time.monotonic())
         with self._changed:
-            self._refuse(ticket)
-            self._waiting.append(ticket)
+            if self._closing.is_set():
+                raise _closed()
+            if self._start_error:
+                raise self._start_error
+            self._line.add(ticket)
             self._pump()
 
     def cancel(self, request_id: str) -> None:
-        """Stop a request wherever it is; its listener hears a final message. Unknown ids are ignored."""
+        """Stop a request wherever it is; its listener hears a last message."""
         with self._changed:
-            if request_id in self._running:
+            if self._line.running(request_id):
                 self._process.send(Cancel(request_id))
-                return
-            ticket = next((t for t in self._waiting if t.request.request_id == request_id), None)
-            if ticket is None:
-                return
-            self._waiting.remove(ticket)
-        ticket.listener(_cancelled(ticket))
+            ticket = self._line.withdraw(request_id)
+        if ticket:
+            _tell(ticket.listener, _cancelled(ticket))
 
     def close(self) -> None:
-        """End the worker; requests still here get a final error."""
+        """End the worker now, also while it loads; requests still here get a final error."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -157,44 +147,26 @@ class Supervisor:
         self._process.close()
         with self._changed:
             self._state = WorkerState.CLOSED
-            dropped = [*self._running.values(), *self._waiting]
-            self._running.clear()
-            self._waiting.clear()
+            dropped = self._line.lose_running() + self._line.dismiss_waiting()
             self._changed.notify_all()
         _fail_all(dropped, _closed())
 
-    def __enter__(self) -> "Supervisor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _refuse(self, ticket: _Ticket) -> None:
-        if self._closing.is_set():
-            raise _closed()
-        if self._start_error:
-            raise self._start_error
-        if self._deaths[ticket.fingerprint] >= DEATHS_TO_QUARANTINE:
-            raise QuarantinedError(
-                f"This request ended the worker {DEATHS_TO_QUARANTINE} times and is not run again.",
-                hint="Change the request; other requests are served as usual.",
-            )
-        if len(self._waiting) >= self._start.max_waiting:
-            raise QueueFullError(
-                f"{len(self._waiting)} requests are waiting already.", retry_after_s=_RETRY_AFTER_S
-            )
+    def _open_process(self) -> None:
+        # Under the lock, so that nobody hears the new process before it is known by its name.
+        with self._changed:
+            self._process = WorkerProcess(self._start, self._hear, command=self._command)
 
     def _pump(self) -> None:
-        """Send the worker what it has room for, in order of arrival; a suspect only when it is alone."""
-        while self._waiting and self._state is WorkerState.READY:
-            tickets = (self._waiting[0], *self._running.values())
-            suspected = any(self._deaths[ticket.fingerprint] for ticket in tickets)
-            if len(self._running) >= (1 if suspected else self._start.slots):
-                return
-            ticket = self._waiting.popleft()
-            ticket.sent_s = time.monotonic()
-            self._running[ticket.request.request_id] = ticket
-            self._process.send(ticket.request)
+        """Send the worker what it has room for."""
+        if self._state is WorkerState.READY and not self._process.has_ended:
+            while ticket := self._line.admit(time.monotonic()):
+                self._process.send(ticket.request)
 
     def _hear(self, message: FromWorker) -> None:
         """One message of the worker, on its reader's thread."""
@@ -202,11 +174,9 @@ class Supervisor:
             case Ready():
                 self._note_ready(message)
             case Work() if self._on_work:
-                self._on_work(message)
-            case Progress():
-                self._deliver(message, message.request_id, final=message.finish_reason is not None)
-            case Failed(request_id=str() as request_id):
-                self._deliver(message, request_id, final=True)
+                _tell(self._on_work, message)
+            case Progress(request_id=request_id) | Failed(request_id=str() as request_id):
+                self._deliver(message, request_id)
 
     def _note_ready(self, ready: Ready) -> None:
         with self._changed:
@@ -215,87 +185,101 @@ class Supervisor:
             self._pump()
             self._changed.notify_all()
 
-    def _deliver(self, message: Progress | Failed, request_id: str, *, final: bool) -> None:
+    def _deliver(self, message: Progress | Failed, request_id: str) -> None:
         with self._changed:
-            ticket = self._running.get(request_id)
+            ticket = self._line.running(request_id)
             if ticket is None:
                 return
-            if final:
-                del self._running[request_id]
-                self._deaths.pop(ticket.fingerprint, None)
-                self._failures_in_a_row = 0
+            reason = "failed" if isinstance(message, Failed) else message.finish_reason
+            if reason:
+                # Cancelling in time proves nothing, so it clears no suspect.
+                self._line.finish(request_id, harmless=reason != "cancelled")
+                if reason in {"stop", "length"}:
+                    self._failures_in_a_row = 0
                 self._pump()
         if isinstance(message, Progress):
-            message = _with_wait(message, ticket)
-        ticket.listener(message)
+            message = _with_wait(message, ticket.waited_s)
+        _tell(ticket.listener, message)
 
     def _watch(self) -> None:
         """Look after the worker until the service closes."""
         while not self._closing.wait(self._policy.interval_s):
-            if hung := self._process.hung_reason(self._policy):
-                self._process.kill()
-                self._bury(WorkerHungError(hung, hint=RESTART_HINT))
-            elif self._process.has_ended:
-                self._bury(self._process.death())
+            if error := self._trouble():
+                self._bury(error)
+                self._restart()
+
+    def _trouble(self) -> EdgeinferError | None:
+        if self._process.has_ended:
+            return self._process.death()
+        hung = self._process.hung_reason(self._policy)
+        return WorkerHungError(hung, hint=RESTART_HINT) if hung else None
 
     def _bury(self, error: EdgeinferError) -> None:
-        """Answer for a dead worker's requests, then start another after the back-off."""
-        with self._changed:
-            lost = list(self._running.values())
-            self._running.clear()
-            self._deaths.update(ticket.fingerprint for ticket in lost)
-            self._state = WorkerState.RESTARTING
-            if not self._process.is_ready:
-                self._state, self._start_error = WorkerState.FAILED, error
-                lost += self._waiting
-                self._waiting.clear()
-            self._changed.notify_all()
-        _fail_all(lost, error)
+        """Answer for a dead worker's requests, once it is certain that it says nothing more."""
         self._process.close()
-        pause_s = self._policy.pause_s(self._failures_in_a_row)
-        self._failures_in_a_row += 1
-        if not self._closing.wait(pause_s):
+        if not self._process.is_ready:
+            self._give_up(error)
+            return
+        with self._changed:
+            self._state = WorkerState.RESTARTING
+            lost = self._line.lose_running()
+        _fail_all(lost, error)
+
+    def _give_up(self, error: EdgeinferError) -> None:
+        """Nobody is kept waiting for a model that cannot be loaded."""
+        with self._changed:
+            self._state, self._start_error = WorkerState.FAILED, error
+            dismissed = self._line.dismiss_waiting()
+            self._changed.notify_all()
+        _fail_all(dismissed, error)
+
+    def _restart(self) -> None:
+        """Start another worker after the back-off, unless the service closes meanwhile."""
+        while not self._closing.wait(self._policy.pause_s(self._failures_in_a_row)):
+            self._failures_in_a_row += 1
             self._restarts += 1
-            self._process = WorkerProcess(self._start, self._hear)
-
-
-_LOADING_STATES = (WorkerState.LOADING, WorkerState.RESTARTING)
+            try:
+                self._open_process()
+            except WorkerStartError as error:
+                self._give_up(error)
+            else:
+                return
 
 
 def _closed() -> WorkerError:
     return WorkerError("The service was shut down before the answer was complete.")
 
 
-def _fail_all(tickets: list[_Ticket], error: EdgeinferError) -> None:
+def _tell(listener: Callable[[Message], None], message: Message) -> None:
+    try:
+        listener(message)
+    except Exception:  # noqa: BLE001 - a faulty listener must not end the thread that serves all
+        _log.exception("A listener failed.")
+
+
+def _fail_all(tickets: list[Ticket], error: EdgeinferError) -> None:
     for ticket in tickets:
-        ticket.listener(to_failed(error, ticket.request.request_id))
+        _tell(ticket.listener, to_failed(error, ticket.request.request_id))
 
 
-def _fingerprint(request: Generate) -> str:
-    """The same for the same content, whatever the request's id."""
-    content = msgspec.msgpack.encode(msgspec.structs.replace(request, request_id=""))
-    return hashlib.sha256(content).hexdigest()
-
-
-def _cancelled(ticket: _Ticket) -> Progress:
-    waited = time.monotonic() - ticket.taken_s
+def _cancelled(ticket: Ticket) -> Progress:
+    waited_s = time.monotonic() - ticket.taken_s
     return Progress(
         request_id=ticket.request.request_id,
         text="",
         usage=TokenUsage(),
-        queue_s=waited,
-        ttft_s=waited,
-        elapsed_s=waited,
+        queue_s=waited_s,
+        ttft_s=waited_s,
+        elapsed_s=waited_s,
         finish_reason="cancelled",
     )
 
 
-def _with_wait(progress: Progress, ticket: _Ticket) -> Progress:
+def _with_wait(progress: Progress, waited_s: float) -> Progress:
     """The worker's times, with the wait here added in front."""
-    waited = (ticket.sent_s or ticket.taken_s) - ticket.taken_s
     return msgspec.structs.replace(
         progress,
-        queue_s=progress.queue_s + waited,
-        ttft_s=progress.ttft_s + waited,
-        elapsed_s=progress.elapsed_s + waited,
+        queue_s=progress.queue_s + waited_s,
+        ttft_s=progress.ttft_s + waited_s,
+        elapsed_s=progress.elapsed_s + waited_s,
     )

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,7 @@ def test_nothing_follows_a_stop_string() -> None:
 def test_any_cutting_gives_the_same_text(text: str, cuts: list[int]) -> None:
     raw = text.encode()
     borders = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
-    pieces = [raw[a:b] for a, b in zip(borders, borders[1:], strict=False)]
+    pieces = [raw[a:b] for a, b in pairwise(borders)]
     assert "".join(feed(pieces)) == text
 
 

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="seccomp is Linu
 def in_sandbox(code: str) -> str:
     """What the code prints in a process that entered the sandbox first."""
     program = f"from edgeinfer.worker.sandbox import enter_sandbox\nlabel = enter_sandbox()\n{code}"
-    done = subprocess.run(
+    return printed_by(program)
+
+
+def printed_by(program: str) -> str:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and program
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
     )
     return done.stdout.strip()
@@ -21,7 +25,8 @@ def in_sandbox(code: str) -> str:
 def test_no_network_socket_can_be_opened(family: str) -> None:
     code = (
         "import socket\n"
-        f"try: socket.socket(socket.{family}, socket.SOCK_RAW if '{family}' == 'AF_PACKET' else socket.SOCK_DGRAM)\n"
+        f"kind = socket.SOCK_RAW if '{family}' == 'AF_PACKET' else socket.SOCK_DGRAM\n"
+        f"try: socket.socket(socket.{family}, kind)\n"
         "except PermissionError: print('refused')\n"
     )
     assert in_sandbox(code) == "refused"
@@ -44,15 +49,14 @@ def test_sockets_of_this_machine_still_work() -> None:
 
 
 def test_without_the_sandbox_the_same_socket_opens() -> None:
-    code = "import socket; socket.socket(); print('opened')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "opened"
+    assert printed_by("import socket; socket.socket(); print('opened')") == "opened"
 
 
 def test_no_core_dump_and_first_to_go_when_memory_runs_out() -> None:
     code = (
         "import resource\n"
-        "print(resource.getrlimit(resource.RLIMIT_CORE), open('/proc/self/oom_score_adj').read().strip())"
+        "score = open('/proc/self/oom_score_adj').read().strip()\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), score)"
     )
     assert in_sandbox(code) == f"(0, 0) {OOM_SCORE_ADJUSTMENT}"
 

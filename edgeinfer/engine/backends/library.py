@@ -1,4 +1,4 @@
-"""The native library of llama.cpp, loaded by explicit path with the CPU variant that the canary chose."""
+"""The native library of llama.cpp, loaded by explicit path with the CPU variant to use."""
 
 import collections
 import ctypes
@@ -23,8 +23,8 @@ complaints: collections.deque[str] = collections.deque(maxlen=20)
 def bindings() -> Any:  # noqa: ANN401 - a generated module without types
     """The low-level bindings, without the package's high-level classes.
 
-    `llama_cpp/__init__.py` imports NumPy and much else that is not needed here (0.15 s and 40 MB of the worker's start),
-    so its place is held by an empty package while the submodule is imported.
+    `llama_cpp/__init__.py` imports NumPy and much else that is not needed here (0.15 s and 40 MB of
+    the worker's start), so its place is held by an empty package while the submodule is imported.
     """
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.submodule_search_locations is None:
@@ -51,10 +51,10 @@ def bindings() -> Any:  # noqa: ANN401 - a generated module without types
 
 
 def load_backends(cpu_library: Path, accelerators: tuple[Path, ...] = ()) -> None:
-    """Register one CPU variant and the accelerators' libraries with the registry that libllama reads.
+    """Register one CPU variant and the accelerators' libraries in the registry that libllama reads.
 
-    The function is looked up through libllama's own handle: the wheel holds `libggml` under several names, and a
-    backend loaded through another copy would register where nobody looks.
+    The function is looked up through libllama's own handle: the wheel holds `libggml` under several
+    names, and a backend loaded through another copy would register where nobody looks.
     """
     load = bindings()._lib.ggml_backend_load  # noqa: SLF001 - the only handle there is
     load.argtypes, load.restype = [ctypes.c_char_p], ctypes.c_void_p

@@ -1,16 +1,15 @@
 """A ModelRunner on llama.cpp: one context, one sequence id a slot, sampling in the native chain."""
 
 import ctypes
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from edgeinfer.engine.backends.library import bindings, last_complaint, load_backends
+from edgeinfer.engine.backends.samplers import build_chain
 from edgeinfer.engine.native import NativeChoice
 from edgeinfer.engine.runner import ModelFacts
-from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.engine.sequence import Admission, Batch, BatchItem, StepOutput
 from edgeinfer.errors import EngineError, ModelFileError
 
@@ -24,7 +23,7 @@ _TEXT_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class RunnerOptions:
-    """How to load: `context_tokens` per slot (None takes the model's own), `step_tokens` the largest batch.
+    """How to load: `context_tokens` a slot (None: the model's own), `step_tokens` a batch.
 
     `gpu_layers` counts only in a build with an accelerator.
     """
@@ -38,9 +37,9 @@ class RunnerOptions:
 
 
 class LlamaRunner:
-    """Owns a llama.cpp model and its context; used by one thread.
+    """Owns a llama.cpp model and its context; used by one thread, but for tokenize().
 
-    Raises ModelFileError when the file cannot be loaded and EngineError when the context cannot be made.
+    Raises ModelFileError for a file that cannot be loaded, EngineError when there is no context.
     """
 
     def __init__(self, path: Path, native: NativeChoice, options: RunnerOptions) -> None:
@@ -68,15 +67,22 @@ class LlamaRunner:
 
     @property
     def facts(self) -> ModelFacts:
+        """The loaded model's facts."""
         return self._facts
 
     @property
     def end_tokens(self) -> frozenset[int]:
+        """Tokens that end a generation, as the model file and llama.cpp know them."""
         return self._end_tokens
 
     @property
     def special_texts(self) -> tuple[str, ...]:
-        texts = {self._token_text(token) for token in self._special_tokens}
+        """Texts of control tokens, longest first.
+
+        Tokens that the model's maker defined may be as harmless as a run of blanks, and count only
+        if they end a generation or the chat template speaks in them.
+        """
+        texts = {self._token_text(token) for token in self._special_tokens if self._commands(token)}
         return tuple(sorted((text for text in texts if len(text) > 1), key=len, reverse=True))
 
     @property
@@ -87,6 +93,7 @@ class LlamaRunner:
         return not (recurrent or hybrid or self._lib.llama_model_n_swa(self._model) > 0)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Token ids; what UTF-8 cannot hold becomes a question mark."""
         raw = text.encode("utf-8", errors="replace")
         room = len(raw) + 8
         tokens = (ctypes.c_int32 * room)()
@@ -98,6 +105,7 @@ class LlamaRunner:
         return list(tokens[:count])
 
     def token_piece(self, token: int) -> bytes:
+        """The bytes of a token; empty for control tokens."""
         length = self._lib.llama_token_to_piece(
             self._vocab,
             token,
@@ -113,6 +121,7 @@ class LlamaRunner:
         return longer.raw
 
     def run(self, batch: Batch) -> StepOutput:
+        """Compute one step; raises EngineError when the native library refuses it."""
         for admission in batch.admissions:
             self._admit(admission)
         if not batch.items:
@@ -124,9 +133,11 @@ class LlamaRunner:
         return StepOutput(tuple(self._sample(slot, index) for slot, index in outputs))
 
     def reset(self) -> None:
+        """Drop every cell of the KV cache."""
         self._lib.llama_memory_clear(self._memory, True)  # noqa: FBT003 - a C signature
 
     def close(self) -> None:
+        """Free the model, its context and the sampler chains."""
         for chain in self._chains.values():
             self._lib.llama_sampler_free(chain)
         self._chains.clear()
@@ -142,7 +153,7 @@ class LlamaRunner:
         if not model:
             raise ModelFileError(
                 f"{path.name} cannot be loaded: {last_complaint()}.",
-                hint="The file may be damaged, or of an architecture that this version does not know.",
+                hint="The file may be damaged, or of an architecture that is not known here.",
             )
         return model
 
@@ -205,6 +216,13 @@ class LlamaRunner:
         attribute = lib.llama_vocab_get_attr
         return tuple(token for token in range(self._n_vocab) if attribute(vocab, token) & wanted)
 
+    def _commands(self, token: int) -> bool:
+        lib, text = self._lib, self._token_text(token)
+        if lib.llama_vocab_get_attr(self._vocab, token) & lib.LLAMA_TOKEN_ATTR_CONTROL:
+            return True
+        spoken = not text.isspace() and text in (self._facts.chat_template or "")
+        return token in self._end_tokens or spoken
+
     def _admit(self, admission: Admission) -> None:
         keep = admission.keep_tokens
         if not self._lib.llama_memory_seq_rm(self._memory, admission.slot, keep, -1):
@@ -214,10 +232,12 @@ class LlamaRunner:
         old = self._chains.pop(admission.slot, None)
         if old:
             self._lib.llama_sampler_free(old)
-        self._chains[admission.slot] = self._build_chain(admission)
+        self._chains[admission.slot] = build_chain(
+            admission.sampling, admission.prompt_tokens, self._n_vocab
+        )
 
     def _fill(self, items: tuple[BatchItem, ...]) -> Iterator[tuple[int, int]]:
-        """Write the items into the native batch; yields `(slot, row)` of every row that is sampled."""
+        """Write the items into the native batch; yields `(slot, row)` of every row to sample."""
         batch, row = self._batch, 0
         for item in items:
             for offset, token in enumerate(item.tokens):
@@ -232,31 +252,3 @@ class LlamaRunner:
 
     def _sample(self, slot: int, row: int) -> int:
         return int(self._lib.llama_sampler_sample(self._chains[slot], self._context, row))
-
-    def _build_chain(self, admission: Admission) -> Any:  # noqa: ANN401 - a native pointer
-        lib, sampling = self._lib, admission.sampling
-        chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        for sampler in self._samplers(sampling):
-            lib.llama_sampler_chain_add(chain, sampler)
-        if sampling.penalty_last_n:
-            for token in admission.prompt_tokens[-sampling.penalty_last_n :]:
-                lib.llama_sampler_accept(chain, token)
-        return chain
-
-    def _samplers(self, sampling: SamplingParams) -> Iterator[Any]:
-        lib = self._lib
-        penalties = (sampling.repeat_penalty, sampling.frequency_penalty, sampling.presence_penalty)
-        if penalties != (1.0, 0.0, 0.0):
-            yield lib.llama_sampler_init_penalties(
-                self._n_vocab, sampling.penalty_last_n, *penalties
-            )
-        if sampling.temperature == 0:
-            yield lib.llama_sampler_init_greedy()
-            return
-        if sampling.top_k:
-            yield lib.llama_sampler_init_top_k(sampling.top_k)
-        yield lib.llama_sampler_init_top_p(sampling.top_p, 1)
-        yield lib.llama_sampler_init_min_p(sampling.min_p, 1)
-        yield lib.llama_sampler_init_temp(sampling.temperature)
-        seed = sampling.seed if sampling.seed is not None else secrets.randbits(31)
-        yield lib.llama_sampler_init_dist(seed)

@@ -1,12 +1,14 @@
-"""One CPU variant tried in a process of its own, so that a variant that crashes takes only this process with it.
+"""One CPU variant tried in a process of its own, so that it crashes alone.
 
-`python -m edgeinfer.engine.backends.trial try LIBRARY MODEL` prints one line of JSON: the variant's own CPUID
-score, speeds in tokens per second of one thread (several wait for each other, and for whatever else the machine does),
-and the logits to compare. `score LIBRARY...` prints the scores alone.
+`python -m edgeinfer.engine.backends.trial try LIBRARY MODEL` prints one line of JSON: the variant's
+own CPUID score, speeds in tokens per second of one thread (several wait for each other, and for
+whatever else the machine does), and the logits to compare, none if they are not finite numbers.
+`score LIBRARY...` prints the scores alone.
 """
 
 import ctypes
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -50,13 +52,15 @@ def _run(model_path: str) -> dict[str, Any]:
         prompt = [(7 * i + 31 * repeat) % N_VOCAB for i in range(PREFILL_TOKENS)]
         prefill.append(_timed(context, batch, prompt, 0) / PREFILL_TOKENS)
         logits += list(lib.llama_get_logits_ith(context, -1)[:N_VOCAB])
-        for i in range(DECODE_TOKENS):
-            decode.append(_timed(context, batch, [(13 * i) % N_VOCAB], PREFILL_TOKENS + i))
+        decode += [
+            _timed(context, batch, [(13 * i) % N_VOCAB], PREFILL_TOKENS + i)
+            for i in range(DECODE_TOKENS)
+        ]
         logits += list(lib.llama_get_logits_ith(context, -1)[:N_VOCAB])
     return {
         "prefill_tokens_per_s": 1 / min(prefill),
         "decode_tokens_per_s": 1 / min(decode),
-        "logits": logits,
+        "logits": logits if all(map(math.isfinite, logits)) else [],
     }
 
 
