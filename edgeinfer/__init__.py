@@ -29,7 +29,7 @@ import importlib as _importlib  # noqa: E402 - the environment comes first
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from edgeinfer.device.profile import DeviceProfile
-    from edgeinfer.engine.chat import ChatMessage
+    from edgeinfer.engine.message import ChatMessage
     from edgeinfer.engine.sampling import SamplingParams
     from edgeinfer.errors import (
         CapacityError,
@@ -75,7 +75,7 @@ __all__ = [
 
 _HOMES = {
     "edgeinfer.device.profile": ("DeviceProfile",),
-    "edgeinfer.engine.chat": ("ChatMessage",),
+    "edgeinfer.engine.message": ("ChatMessage",),
     "edgeinfer.engine.sampling": ("SamplingParams",),
     "edgeinfer.errors": (
         "CapacityError",

@@ -72,17 +72,22 @@ class CapacityError(EdgeinferError):
 
 
 class PromptTooLongError(CapacityError):
-    """The prompt does not fit the context; both figures are tokens."""
+    """The prompt does not fit the context; both figures are tokens.
+
+    `is_lower_bound` tells that the prompt was too long to be counted, and has more tokens still.
+    """
 
     code = "context_length_exceeded"
 
-    def __init__(self, n_prompt_tokens: int, n_ctx: int) -> None:
+    def __init__(self, n_prompt_tokens: int, n_ctx: int, *, is_lower_bound: bool = False) -> None:
+        least = "at least " if is_lower_bound else ""
         super().__init__(
-            f"The prompt has {n_prompt_tokens:,} tokens, but the context holds {n_ctx:,}"
+            f"The prompt has {least}{n_prompt_tokens:,} tokens, but the context holds {n_ctx:,}"
             " including at least one token of the answer.",
             hint="Shorten the prompt, or raise the context with --context.",
         )
         self.n_prompt_tokens = n_prompt_tokens
+        self.is_lower_bound = is_lower_bound
         self.n_ctx = n_ctx
 
 

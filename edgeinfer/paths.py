@@ -11,7 +11,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from edgeinfer.errors import StorageError
+from edgeinfer.errors import StorageError, UsageError
 
 HOME_VARIABLE = "EDGEINFER_HOME"
 
@@ -36,9 +36,15 @@ class Paths:
 def default_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """The folders named by EDGEINFER_HOME, or the operating system's."""
     named = environ.get(HOME_VARIABLE)
-    return Paths(
-        Path(named).expanduser() if named else user_data_path("edgeinfer", appauthor=False)
-    )
+    if not named:
+        return Paths(user_data_path("edgeinfer", appauthor=False))
+    try:
+        return Paths(Path(named).expanduser())
+    except RuntimeError as error:
+        raise UsageError(
+            f"{HOME_VARIABLE}={named} names the home of nobody on this machine.",
+            hint="Give it the path of a folder.",
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -122,8 +122,9 @@ class ReplayMeter:
 class ScriptedRunner:
     """A ModelRunner without a model: a token is a byte, and answers follow a script.
 
-    The prompt's bytes are its tokens. A slot answers with `answers[prompt]` (or with the prompt itself), then token 0,
-    which ends it. `batches` keeps what was run, `fails_on` names a prompt whose first step raises EngineError.
+    The prompt's bytes are its tokens. A slot answers with `answers[prompt]` (or with the prompt
+    itself), then token 0, which ends it. `batches` keeps what was run, `fails_on` names a prompt
+    whose first step raises EngineError.
     """
 
     def __init__(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeinfer.errors import StorageError
+from edgeinfer.errors import StorageError, UsageError
 from edgeinfer.paths import HOME_VARIABLE, default_paths, write_atomically
 
 
@@ -39,3 +39,8 @@ def test_a_failed_write_leaves_the_old_content_and_no_rest(tmp_path: Path) -> No
     with pytest.raises(StorageError):
         write_atomically(target, b"new")
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_home_of_nobody_is_a_wrong_call() -> None:
+    with pytest.raises(UsageError, match="nobody"):
+        default_paths({"EDGEINFER_HOME": "~no-such-user/models"})

@@ -9,14 +9,12 @@ from edgeinfer.cli.launch import open_service
 from edgeinfer.cli.options import Command, Launch, json_option, launch_options
 from edgeinfer.cli.output import emit_json
 from edgeinfer.cli.prompt import check_text, read_prompt
-from edgeinfer.engine.chat import ChatMessage
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.errors import InvalidRequestError
 from edgeinfer.runtime import Runtime
 from edgeinfer.service import new_request_id
 from edgeinfer.worker.protocol import Generate
-
-DEFAULT_TEMPERATURE = 0.8
 
 _EXAMPLES = """\b
 Examples:
@@ -31,7 +29,11 @@ def _sampling_options(function: Command) -> Command:
 
     @functools.wraps(function)
     def command(
-        *args: object, max_tokens: int | None, temperature: float, seed: int | None, **rest: object
+        *args: object,
+        max_tokens: int | None,
+        temperature: float | None,
+        seed: int | None,
+        **rest: object,
     ) -> None:
         function(*args, sampling=_sampling(max_tokens, temperature, seed), **rest)
 
@@ -45,9 +47,8 @@ _temperature_option = click.option(
     "--temperature",
     metavar="NUMBER",
     type=float,
-    default=DEFAULT_TEMPERATURE,
-    show_default=True,
-    help="0 always takes the likeliest token; up to 5 is ever more surprising.",
+    help="0 always takes the likeliest token; up to 5 is ever more surprising."
+    " [default: what the model recommends, or else 0.8]",
 )
 _seed_option = click.option(
     "--seed", metavar="NUMBER", type=int, help="The same seed draws the same answer."
@@ -83,7 +84,9 @@ def run(
             print_answer(updates)
 
 
-def _sampling(max_tokens: int | None, temperature: float, seed: int | None) -> SamplingParams:
+def _sampling(
+    max_tokens: int | None, temperature: float | None, seed: int | None
+) -> SamplingParams:
     try:
         return SamplingParams(temperature=temperature, seed=seed, max_tokens=max_tokens)
     except InvalidRequestError as error:

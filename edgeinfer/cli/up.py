@@ -13,7 +13,7 @@ from edgeinfer.cli.options import Launch, json_option, launch_options, port_opti
 from edgeinfer.cli.output import emit_json, is_terminal, plain, print_text
 from edgeinfer.cli.profile import print_profile
 from edgeinfer.cli.serve import DEFAULT_PORT, announce
-from edgeinfer.engine.chat import ChatMessage
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.errors import UsageError
 from edgeinfer.runtime import SERVE_SLOTS, LaunchOptions, Runtime
@@ -98,7 +98,7 @@ def _answer_first(service: Service) -> None:
     click.echo("")
 
 
-def _question(prompt: str, *, temperature: float = 0.8) -> Generate:
+def _question(prompt: str, *, temperature: float | None = None) -> Generate:
     sampling = SamplingParams(temperature=temperature, max_tokens=MAX_ANSWER_TOKENS)
     return Generate(
         request_id=new_request_id(), messages=(ChatMessage("user", prompt),), sampling=sampling

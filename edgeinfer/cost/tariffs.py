@@ -12,6 +12,8 @@ import msgspec
 
 from edgeinfer.errors import UsageError
 
+# Ten thousand times a household price of today: more is a slip of the keyboard.
+MOST_USD_PER_KWH = 1000
 WORLD = "WLD"
 # Said every day, and reserved by ISO 3166 for this very use.
 ALIASES = {"UK": "GBR", "WORLD": WORLD}
@@ -44,7 +46,7 @@ class Tariff:
             price = Decimal(usd_per_kwh)
         except InvalidOperation as error:
             raise _refuse_price(usd_per_kwh) from error
-        if not price.is_finite() or price < 0:
+        if not price.is_finite() or not 0 <= price <= MOST_USD_PER_KWH:
             raise _refuse_price(usd_per_kwh)
         return replace(
             self,
@@ -104,5 +106,5 @@ def load_tariffs() -> TariffTable:
 def _refuse_price(value: Decimal | str) -> UsageError:
     return UsageError(
         f"{str(value)!r} is no price of electricity.",
-        hint="Give dollars per kWh, zero or more, such as 0.18.",
+        hint="Give dollars per kWh, from 0 to 1000, such as 0.18.",
     )

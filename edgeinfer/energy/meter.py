@@ -72,7 +72,8 @@ def open_meter(
 ) -> EnergyMeter:
     """RAPL where it is readable, the battery while it discharges, the model otherwise.
 
-    `busy_s` counts the core-seconds of work that the model turns into joules, as fine as `resolution_s`.
+    `busy_s` counts the core-seconds of work that the model turns into joules, as fine as
+    `resolution_s`.
     """
     if zones := choose_zones(find_zones(root)):
         return RaplMeter(zones, clock=clock)

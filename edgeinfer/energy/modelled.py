@@ -62,7 +62,8 @@ def processes_busy_s(pids: Iterable[int]) -> float:
 def _precise_busy_s(pid: int) -> float:
     """Linux keeps every process's CPU time to the nanosecond behind a clock id made of its pid.
 
-    clock_getcpuclockid(3): the complement of the pid above three bits, of which 2 asks for scheduler time.
+    clock_getcpuclockid(3): the complement of the pid above three bits, of which 2 asks for the
+    scheduler's time.
     """
     try:
         if sys.platform == "linux":

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-import msgspec
 from jinja2 import Template, TemplateError
 
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.template import compile_template, render_bounded
 from edgeinfer.errors import InvalidRequestError, ModelFileError
 
 MAX_TEMPLATE_BYTES = 256 * 1024
-
-Role = Literal["system", "user", "assistant", "tool"]
 
 # What a template can raise about messages that it was not made for.
 _TEMPLATE_FAULTS = (
@@ -26,13 +23,6 @@ _TEMPLATE_FAULTS = (
     RecursionError,
     MemoryError,
 )
-
-
-class ChatMessage(msgspec.Struct, frozen=True):
-    """One turn of a conversation."""
-
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from edgeinfer.catalog import Use
 from edgeinfer.errors import InsufficientMemoryError, UnknownModelError
 from edgeinfer.fit.candidate import Candidate, Resources, Serving
 from edgeinfer.fit.memory import (
+    KV_BLOCK,
     ContextShape,
     KvType,
     MemoryEstimate,
@@ -168,11 +169,18 @@ def _shapes(candidate: Candidate, wanted: int, serving: Serving) -> Iterator[Con
     floor = min(CONTEXT_FLOOR, most)
     sizes = [*range(most, floor, -CONTEXT_STEP), floor]
     tries = [(size, serving.kv_types[0]) for size in sizes]
-    tries += [(floor, kv_type) for kv_type in serving.kv_types[1:]]
+    if _quantizes_cache(candidate):
+        tries += [(floor, kv_type) for kv_type in serving.kv_types[1:]]
     for size, kv_type in tries:
         yield ContextShape(
             size, serving.slots, serving.step_tokens, kv_type=kv_type, all_outputs=False
         )
+
+
+def _quantizes_cache(candidate: Candidate) -> bool:
+    """Whether each head's keys and values fill whole blocks, as a quantized cache needs."""
+    architecture = candidate.architecture
+    return architecture.head_dim_k % KV_BLOCK == 0 and architecture.head_dim_v % KV_BLOCK == 0
 
 
 def _decide(needed: int, limit: int) -> Verdict:

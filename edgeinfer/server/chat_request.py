@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edgeinfer.engine.chat import ChatMessage, Role
+from edgeinfer.engine.message import ChatMessage, Role
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.server.errors import ProblemError, invalid
 

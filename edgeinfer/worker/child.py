@@ -124,7 +124,8 @@ def open_runner(start: Start) -> LlamaRunner:
 
 def main(file_descriptor: int, *, open_runner: OpenRunner = open_runner) -> None:
     """Serve on an inherited socket; the terminal's Ctrl-C is the service's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     worker = Worker(socket.socket(fileno=file_descriptor), open_runner)
     sys.excepthook = worker.fail
     threading.excepthook = lambda hook: worker.fail(

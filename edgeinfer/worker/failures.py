@@ -44,7 +44,11 @@ def to_error(failed: Failed) -> EdgeinferError:
     details = failed.details
     match failed.code:
         case PromptTooLongError.code:
-            return PromptTooLongError(_whole(details, "n_prompt_tokens"), _whole(details, "n_ctx"))
+            return PromptTooLongError(
+                _whole(details, "n_prompt_tokens"),
+                _whole(details, "n_ctx"),
+                is_lower_bound=bool(details["is_lower_bound"]),
+            )
         case InsufficientMemoryError.code:
             return InsufficientMemoryError(
                 failed.message,
@@ -67,7 +71,11 @@ def to_error(failed: Failed) -> EdgeinferError:
 def _details(error: EdgeinferError) -> dict[str, str | int | float | None]:
     match error:
         case PromptTooLongError():
-            return {"n_prompt_tokens": error.n_prompt_tokens, "n_ctx": error.n_ctx}
+            return {
+                "n_prompt_tokens": error.n_prompt_tokens,
+                "n_ctx": error.n_ctx,
+                "is_lower_bound": int(error.is_lower_bound),
+            }
         case QueueFullError():
             return {"retry_after_s": error.retry_after_s}
         case InvalidRequestError():

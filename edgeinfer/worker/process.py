@@ -220,9 +220,10 @@ def _environment() -> dict[str, str]:
     """The worker's environment: its threads sleep at a barrier instead of spinning.
 
     With spinning, two threads beside another busy program wait for each other's time slices: 16
-    instead of 610 tokens/s with a tiny model on two cores, measured 2026-11.
+    instead of 610 tokens/s with a tiny model on two cores, measured 2026-11. And a failed check of
+    the native library ends the worker at once, without a debugger.
     """
-    return {"OMP_WAIT_POLICY": "passive", **os.environ}
+    return {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1", **os.environ}
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from edgeinfer.engine.chat import ChatMessage, ChatTemplate, render_chat
+from edgeinfer.engine.chat import ChatTemplate, render_chat
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.runner import ModelRunner
 from edgeinfer.errors import InvalidRequestError, PromptTooLongError
 from edgeinfer.worker.protocol import Generate
@@ -75,7 +76,7 @@ class PromptBuilder:
         size_bytes = sum(len(text.encode("utf-8", errors="replace")) for text in texts)
         least_tokens = size_bytes // MAX_BYTES_PER_TOKEN
         if least_tokens > self._context_tokens:
-            raise PromptTooLongError(least_tokens, self._context_tokens)
+            raise PromptTooLongError(least_tokens, self._context_tokens, is_lower_bound=True)
 
 
 def _plain_text(messages: tuple[ChatMessage, ...]) -> str:

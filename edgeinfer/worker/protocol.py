@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from edgeinfer.engine.chat import ChatMessage
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.usage import TokenUsage
 

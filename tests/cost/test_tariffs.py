@@ -73,3 +73,8 @@ def test_electricity_may_be_free(table):
 def test_what_is_no_price_is_refused(table, price):
     with pytest.raises(UsageError, match="no price of electricity"):
         table.default.with_price(price)
+
+
+def test_an_absurd_price_is_refused():
+    with pytest.raises(UsageError, match="no price"):
+        load_tariffs().find("FR").with_price("1e400")

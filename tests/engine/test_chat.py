@@ -1,6 +1,7 @@
 import pytest
 
-from edgeinfer.engine.chat import ChatMessage, ChatTemplate, PromptText, render_chat
+from edgeinfer.engine.chat import ChatTemplate, PromptText, render_chat
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.errors import InvalidRequestError, ModelFileError
 
 CHATML = (

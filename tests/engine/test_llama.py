@@ -3,8 +3,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from edgeinfer.engine.backends.llama import KvType, LlamaRunner, RunnerOptions
-from edgeinfer.engine.chat import ChatMessage, ChatTemplate, render_chat
+from edgeinfer.engine.chat import ChatTemplate, render_chat
 from edgeinfer.engine.engine import Engine, Progress
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.engine.scheduler import Scheduler, SchedulerLimits
 from edgeinfer.engine.sequence import Sequence as TokenSequence
@@ -225,3 +226,11 @@ def test_a_file_that_is_no_model_is_a_typed_error(tmp_path_factory: pytest.TempP
     path.write_bytes(b"GGUF" + bytes(64))
     with pytest.raises(ModelFileError, match=r"bad\.gguf cannot be loaded"):
         LlamaRunner(path, choice(), RunnerOptions())
+
+
+def test_a_small_context_takes_a_prompt_of_many_tokens() -> None:
+    runner = LlamaRunner(guide().path, choice(), RunnerOptions(SLOTS, 32, STEP_TOKENS))
+    engine = make_engine(runner)
+    add(engine, "a", tokens_of(engine, "word " * 60), GREEDY)
+    assert run_out(engine)["a"][-1].usage.completion_tokens == GREEDY.max_tokens
+    runner.close()

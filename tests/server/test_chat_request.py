@@ -1,6 +1,6 @@
 import pytest
 
-from edgeinfer.engine.chat import ChatMessage
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.errors import InvalidRequestError
 from edgeinfer.server.chat_request import parse_chat
 from edgeinfer.server.errors import ProblemError
@@ -37,7 +37,7 @@ def refusal(**fields):
         ({"max_tokens": 5}, "max_tokens", 5),
         ({"max_tokens": 5, "max_completion_tokens": 9}, "max_tokens", 9),
         ({"max_tokens": 2**62}, "max_tokens", 1000),
-        ({"temperature": None}, "temperature", 0.8),
+        ({"temperature": None}, "temperature", None),
     ],
 )
 def test_a_knob_reaches_the_sampler(fields, name, value):

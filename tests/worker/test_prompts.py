@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgeinfer.engine.chat import ChatMessage
+from edgeinfer.engine.message import ChatMessage
 from edgeinfer.errors import InvalidRequestError, PromptTooLongError
 from edgeinfer.testing import ScriptedRunner
 from edgeinfer.worker.prompts import PromptBuilder

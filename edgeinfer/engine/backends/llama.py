@@ -1,5 +1,6 @@
 """A ModelRunner on llama.cpp: one context, one sequence id a slot, sampling in the native chain."""
 
+import contextlib
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgeinfer.engine.backends.library import bindings, last_complaint, load_backends
-from edgeinfer.engine.backends.samplers import build_chain
+from edgeinfer.engine.backends.samplers import RECOMMENDATIONS, build_chain
 from edgeinfer.engine.native import NativeChoice
 from edgeinfer.engine.runner import ModelFacts
+from edgeinfer.engine.sampling import Shaping
 from edgeinfer.engine.sequence import Admission, Batch, BatchItem, StepOutput
 from edgeinfer.errors import EngineError, ModelFileError
 
@@ -17,6 +19,7 @@ KvType = Literal["f16", "q8_0", "q4_0"]
 
 # ggml.h: enum ggml_type.
 _GGML_TYPES: dict[KvType, int] = {"f16": 1, "q4_0": 2, "q8_0": 8}
+_CELL_PADDING = 256
 _PIECE_BYTES = 256
 _TEXT_BYTES = 256
 
@@ -58,6 +61,7 @@ class LlamaRunner:
         self._chains: dict[int, Any] = {}
         self._piece = ctypes.create_string_buffer(_PIECE_BYTES)
         self._facts = self._read_facts(path)
+        self._own_shaping = self._read_shaping()
         self._special_tokens = self._read_special_tokens()
         self._end_tokens = frozenset(
             token
@@ -159,7 +163,8 @@ class LlamaRunner:
 
     def _open_context(self) -> Any:  # noqa: ANN401 - a native pointer
         options, params = self._options, self._lib.llama_context_default_params()
-        params.n_ctx = self._context_tokens * options.slots
+        # llama.cpp pads each sequence to this anyway, but cuts the batch to the unpadded size.
+        params.n_ctx = -(-self._context_tokens // _CELL_PADDING) * _CELL_PADDING * options.slots
         params.n_batch = params.n_ubatch = options.step_tokens
         params.n_seq_max = params.n_outputs_max = options.slots
         params.n_threads = params.n_threads_batch = options.threads
@@ -203,6 +208,14 @@ class LlamaRunner:
         length = self._lib.llama_model_meta_val_str(self._model, key.encode(), buffer, _TEXT_BYTES)
         return buffer.value.decode(errors="replace") if length >= 0 else None
 
+    def _read_shaping(self) -> Shaping:
+        """What the file's makers recommend for sampling; what is no number is left out."""
+        values: dict[str, float] = {}
+        for name, key in RECOMMENDATIONS.items():
+            with contextlib.suppress(TypeError, ValueError):
+                values[name] = float(self._metadata(key))  # type: ignore[arg-type]
+        return Shaping.recommended(values)
+
     def _token_text(self, token: int) -> str:
         if not 0 <= token < self._n_vocab:
             return ""
@@ -233,7 +246,7 @@ class LlamaRunner:
         if old:
             self._lib.llama_sampler_free(old)
         self._chains[admission.slot] = build_chain(
-            admission.sampling, admission.prompt_tokens, self._n_vocab
+            admission.sampling, self._own_shaping, admission.prompt_tokens, self._n_vocab
         )
 
     def _fill(self, items: tuple[BatchItem, ...]) -> Iterator[tuple[int, int]]:
