@@ -149,7 +149,13 @@ def test_another_seed_draws_another_answer(engine: Engine) -> None:
         answer(
             engine,
             sampling=SamplingParams(
-                temperature=2.0, min_p=0.0, top_k=0, seed=seed, max_tokens=24, ignore_eos=True
+                temperature=5.0,
+                min_p=0.0,
+                top_p=1.0,
+                top_k=0,
+                seed=seed,
+                max_tokens=24,
+                ignore_eos=True,
             ),
         )
         for seed in range(3)
