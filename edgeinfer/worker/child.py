@@ -23,6 +23,7 @@ from edgeinfer.worker.failures import RESTART_HINT, to_failed
 from edgeinfer.worker.loop import EngineLoop, Outbox
 from edgeinfer.worker.prompts import PromptBuilder
 from edgeinfer.worker.protocol import (
+    SHARED_SOCKET,
     Cancel,
     Generate,
     Heartbeat,
@@ -122,11 +123,12 @@ def open_runner(start: Start) -> LlamaRunner:
     return LlamaRunner(path, choice, options)
 
 
-def main(file_descriptor: int, *, open_runner: OpenRunner = open_runner) -> None:
+def main(stream: socket.socket, *, open_runner: OpenRunner = open_runner) -> None:
     """Serve on an inherited socket; the terminal's Ctrl-C is the service's to handle."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    worker = Worker(socket.socket(fileno=file_descriptor), open_runner)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    worker = Worker(stream, open_runner)
     sys.excepthook = worker.fail
     threading.excepthook = lambda hook: worker.fail(
         hook.exc_type, hook.exc_value or SystemExit(), hook.exc_traceback
@@ -134,6 +136,13 @@ def main(file_descriptor: int, *, open_runner: OpenRunner = open_runner) -> None
     worker.serve()
     # The engine's thread may be inside a long native step: leave without waiting for it.
     os._exit(0)
+
+
+def inherited_socket(argument: str) -> socket.socket:
+    """The socket that the service handed over: a descriptor's number, or on standard input."""
+    if sys.platform == "win32" and argument == SHARED_SOCKET:
+        return socket.fromshare(sys.stdin.buffer.read())
+    return socket.socket(fileno=int(argument))
 
 
 def _build_engine(runner: ModelRunner, start: Start) -> Engine:
@@ -165,4 +174,4 @@ def _ready(runner: ModelRunner, sandbox: str, load_s: float) -> Ready:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(inherited_socket(sys.argv[1]))

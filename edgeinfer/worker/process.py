@@ -19,6 +19,7 @@ from edgeinfer.errors import EdgeinferError, WorkerCrashedError, WorkerStartErro
 from edgeinfer.worker.failures import RESTART_HINT, to_error
 from edgeinfer.worker.policy import WatchPolicy
 from edgeinfer.worker.protocol import (
+    SHARED_SOCKET,
     Failed,
     FromWorker,
     Heartbeat,
@@ -152,7 +153,7 @@ class WorkerProcess:
             return self._popen.wait(_EXIT_WAIT_S)
         except subprocess.TimeoutExpired:
             self._popen.kill()
-            return -signal.SIGKILL
+            return self._popen.wait()
 
     def _read(self) -> None:
         try:
@@ -206,6 +207,8 @@ class WorkerProcess:
 
 
 def _spawn(command: tuple[str, ...], theirs: socket.socket, stderr: int) -> subprocess.Popen[bytes]:
+    if sys.platform == "win32":
+        return _spawn_on_windows(command, theirs, stderr)
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         [*command, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
@@ -214,6 +217,23 @@ def _spawn(command: tuple[str, ...], theirs: socket.socket, stderr: int) -> subp
         stderr=stderr,
         env=_environment(),
     )
+
+
+def _spawn_on_windows(
+    command: tuple[str, ...], theirs: socket.socket, stderr: int
+) -> subprocess.Popen[bytes]:
+    """No descriptor can be inherited there: the socket is handed over through standard input."""
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [*command, SHARED_SOCKET],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env=_environment(),
+    )
+    if sys.platform == "win32" and process.stdin:
+        with process.stdin as pipe:
+            pipe.write(theirs.share(process.pid))
+    return process
 
 
 def _environment() -> dict[str, str]:

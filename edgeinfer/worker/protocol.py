@@ -16,6 +16,8 @@ from edgeinfer.engine.message import ChatMessage
 from edgeinfer.engine.sampling import SamplingParams
 from edgeinfer.usage import TokenUsage
 
+# Stands for a descriptor where none can be inherited: the socket comes through standard input.
+SHARED_SOCKET = "shared"
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 

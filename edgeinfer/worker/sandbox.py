@@ -9,10 +9,12 @@ returns says so.
 import ctypes
 import os
 import platform
-import resource
 import struct
 import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_DUMPABLE = 4
@@ -46,8 +48,10 @@ def enter_sandbox() -> str:
 
 
 def _limit_core_dumps() -> str:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    return "no core dumps"
+    if sys.platform != "win32":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        return "no core dumps"
+    return ""
 
 
 def _raise_oom_score() -> str:

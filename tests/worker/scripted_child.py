@@ -104,6 +104,6 @@ STRANGERS = {"deaf": never_read, "nonsense": speak_nonsense}
 if __name__ == "__main__":
     mode, descriptor = sys.argv[1], int(sys.argv[2])
     if mode in LOADERS:
-        child.main(descriptor, open_runner=LOADERS[mode])
+        child.main(socket.socket(fileno=descriptor), open_runner=LOADERS[mode])
     else:
         STRANGERS[mode](socket.socket(fileno=descriptor))
