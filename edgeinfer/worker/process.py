@@ -241,7 +241,7 @@ def _environment() -> dict[str, str]:
 
     Measured 2026-11 on two cores, tokens/s of decode with libgomp's own spinning, with this, and
     with sleeping at once: a 1B shape in Q4_K on a quiet machine 48, 49 and 38, beside one busy
-    process 25, 24 and 30; a tiny model beside a training of two threads 16, 130 and 370. And a
+    process 25, 24 and 30; a tiny model beside a training of two threads 20, 152 and 296. And a
     failed check of the native library ends the worker at once, without a debugger.
     """
     return {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1", **os.environ}
