@@ -9,12 +9,21 @@ import openai
 import pytest
 
 from edgeinfer.service import Service
-from tests.e2e.conftest import CONTEXT_TOKENS, SLOTS, Complete
+from tests.e2e.conftest import CONTEXT_TOKENS, Complete
 
 pytestmark = pytest.mark.model
 
 ENDLESS = {"stream": True, "max_tokens": 450, "extra_body": {"ignore_eos": True}}
-QUESTIONS = [f"Question {number}: what is a KV cache?" for number in range(2 * SLOTS)]
+QUESTIONS = [
+    "What is a KV cache?",
+    "What is edgeinfer?",
+    "What is GGUF?",
+    "How do I stop the server?",
+    "Which quantization should I take?",
+    "Does anything leave this machine?",
+    "What is prefill?",
+    "Who are you?",
+]
 
 
 def text_of(completion: Any) -> str:
