@@ -48,7 +48,8 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
             return _http_problem(request, error.status_code).response(error.headers)
     request_id = request.scope.get(REQUEST_ID_KEY, "")
     _log.error("Request %s failed unexpectedly.", request_id, exc_info=error)
-    return INTERNAL.response({"x-request-id": request_id})
+    # uvicorn ends the connection after such a fault; a client that is told does not use it again.
+    return INTERNAL.response({"x-request-id": request_id, "connection": "close"})
 
 
 def _http_problem(request: Request, status: int) -> Problem:

@@ -135,6 +135,16 @@ def test_a_fault_of_ours_is_told_without_its_cause(stage, client, caplog):
     assert response.headers["x-request-id"] in caplog.text
 
 
+def test_after_a_fault_of_ours_no_client_sends_on_the_dying_connection(stage, client, caplog):
+    class Faulty(ScriptedService):
+        def snapshot(self):
+            raise RuntimeError
+
+    stage.play(Faulty())
+    assert client.get("/health").headers["connection"] == "close"
+    assert "RuntimeError" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("sentence", "safe"),
     [
