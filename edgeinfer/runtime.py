@@ -147,7 +147,10 @@ class Runtime:
         options = options or LaunchOptions()
         profile = self.profile()
         entry = self._fit(model, profile, options)
-        cost_model = self.cost_model(options.money, model.header.parameters)
+        known = self.catalog.get(model.catalog_id) if model.catalog_id else None
+        cost_model = self.cost_model(
+            options.money, model.header.parameters, known.hosted_price if known else None
+        )
         start = self._start(model, entry, profile, options)
         service = Service(
             start,
@@ -164,15 +167,18 @@ class Runtime:
             raise
         return service
 
-    def cost_model(self, money: Money, parameters: int) -> CostModel:
-        """Tariff and cloud prices to compare a model of this size by.
+    def cost_model(
+        self, money: Money, parameters: int, hosted_price: str | None = None
+    ) -> CostModel:
+        """Tariff and cloud prices to compare a model by.
 
-        Raises UsageError for an unknown country.
+        Like for like is the price that the catalogue names, or else the hosted model nearest in
+        size. Raises UsageError for an unknown country.
         """
         prices = load_prices()
         return CostModel(
             tariff=self.tariff(money),
-            like_for_like=prices.find(default_like_for_like(parameters)),
+            like_for_like=prices.find(hosted_price or default_like_for_like(parameters)),
             frontier=prices.find(DEFAULT_FRONTIER),
             parameters=parameters,
         )

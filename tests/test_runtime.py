@@ -121,3 +121,18 @@ def test_a_thread_a_core_that_may_be_used_but_one_for_a_tiny_model(
 def test_launching_asks_for_nothing_that_is_not_said() -> None:
     options = LaunchOptions()
     assert (options.context_tokens, options.slots, options.policy) == (None, 1, None)
+
+
+def test_like_for_like_is_what_the_catalogue_names_or_else_the_nearest_in_size() -> None:
+    runtime = Runtime.default()
+    named = runtime.cost_model(Money(), 8_000_000_000, "openrouter/qwen/qwen3-8b").like_for_like
+    nearest = runtime.cost_model(Money(), 1_240_000_000).like_for_like
+    assert named is not None
+    assert nearest is not None
+    assert (named.price_id, "1b" in nearest.price_id) == ("openrouter/qwen/qwen3-8b", True)
+
+
+def test_every_price_that_the_catalogue_names_is_in_the_table() -> None:
+    runtime = Runtime.default()
+    for model in runtime.catalog.models:
+        assert runtime.cost_model(Money(), model.parameters_total, model.hosted_price)
